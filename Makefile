@@ -1,0 +1,82 @@
+# Everything a checkout can do. `make test` and `make demo` each work as the first command on a bare machine, as root.
+PYTHON ?= python3
+BIN := .venv/bin
+COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-build-isolation \
+	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+export CUSTOM_COMPILE_COMMAND := make requirements
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.SILENT:
+.PHONY: help venv packages test lint format unit integration e2e demo bench cluster-up cluster-down \
+	requirements schemas wheel clean
+
+help: ## list the targets
+	sed -nE 's/^([a-z0-9-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+
+test: lint unit integration e2e ## run every tier, cheapest first
+
+lint: venv ## ruff, mypy and the import contracts
+	echo "== lint"
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --quiet --check .
+	$(BIN)/mypy --no-error-summary
+	$(BIN)/lint-imports --no-cache --no-logo
+
+format: venv ## let ruff rewrite what it can
+	$(BIN)/ruff check --quiet --fix .
+	$(BIN)/ruff format --quiet .
+
+unit: venv ## rules, golden files and packaging, in seconds
+	echo "== unit"
+	$(BIN)/pytest
+
+integration: venv ## against a real API server (needs Go, no root)
+	echo "== integration"
+	$(BIN)/pytest -m integration
+
+e2e: venv packages ## whole backups and restores on a real cluster
+	echo "== e2e"
+	$(BIN)/pytest -m e2e
+
+demo: venv packages ## a backup and a restore before your eyes
+	$(BIN)/python -m tests.demo
+
+bench: venv packages ## what a tick costs with many resources
+	$(BIN)/python -m tests.bench
+
+cluster-up: venv packages ## boot the local cluster and leave it running
+	$(BIN)/python -m tests.cluster up
+
+cluster-down: venv ## stop the local cluster
+	$(BIN)/python -m tests.cluster down
+
+venv: .venv/.installed ## the locked Python environment in .venv
+
+.venv/.installed: requirements-dev.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "$(PYTHON) is older than 3.11; try: make PYTHON=python3.12"; exit 1; }
+	[ -x $(BIN)/pip ] || $(PYTHON) -m venv .venv || { rm -rf .venv; \
+		echo "this Python cannot make an environment; run: apt-get install -y python3-venv"; exit 1; }
+	echo "== installing the locked Python packages into .venv"
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+packages: venv ## Debian packages the cluster needs, if any is missing
+	$(BIN)/python -m tests.cluster packages
+
+requirements: venv ## renew requirements*.txt from pyproject.toml and requirements-dev.in
+	$(COMPILE) --upgrade --output-file requirements.txt pyproject.toml
+	$(COMPILE) --upgrade --only-build-deps --build-deps-for wheel --output-file requirements-build.txt pyproject.toml
+	$(COMPILE) --upgrade --output-file requirements-dev.txt requirements-dev.in
+
+schemas: venv ## write the CRDs in kustomize/crds from schemas/
+	$(BIN)/quill schemas --crds --output kustomize/crds
+
+wheel: venv ## the distribution, into dist/
+	$(BIN)/python -m build --wheel --no-isolation
+
+clean: ## remove caches and build results, but not .venv
+	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

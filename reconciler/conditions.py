@@ -1,0 +1,176 @@
+"""From what a tick decided to ``.status``: conditions as kstatus, Argo CD and Flux read them. Pure.
+
+``Ready`` is always there once a tick saw the CR and means "accepted, nothing wrong", not "has run". ``Reconciling`` and
+``Stalled`` are there only while True and never both. ``Synchronizing`` has VolSync's reasons. Condition reasons are
+written nowhere else.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from reconciler.decision import CREATE, MANUAL, schedule_key, schedule_since
+from reconciler.model import Action, Advance, Condition, Finish, MoverIdentity, Problem, Resource, Run, Status, Wait
+from reconciler.results import PERMANENT
+from reconciler.schedule import next_slot
+from reconciler.status import parse_time
+
+MAX_ATTEMPTS = 3
+_FIRST_BACKOFF = timedelta(minutes=1)
+_MESSAGE_LIMIT = 2048
+_DONE = {Action.BACKUP: "backup", Action.RESTORE: "restore", Action.PRUNE: "prune"}
+
+
+def accepted(resource: Resource, *, now: datetime, fingerprint: str) -> Status:
+    """Status with what every tick says of a valid CR: the generation it saw, its schedule and the next slot."""
+    spec = resource.spec
+    upcoming = next_slot(spec.schedule, spec.time_zone, now=now) if spec.schedule and not spec.paused else None
+    status = replace(
+        resource.status,
+        observed_generation=resource.generation,
+        schema_fingerprint=fingerprint,
+        schedule_since=schedule_since(resource, now=now),
+        observed_schedule=schedule_key(resource),
+        next_sync_time=upcoming,
+    )
+    was_invalid = any(c.type == "Ready" and c.reason == "InvalidSpec" for c in status.conditions)
+    if was_invalid or resource.generation != resource.status.observed_generation:
+        return _without(status, "Stalled", "Reconciling")
+    return status
+
+
+def rejected(status: Status, generation: int, problems: Iterable[Problem], *, now: datetime, fingerprint: str) -> Status:
+    """Status of a CR whose spec is invalid: nothing starts, and every problem is named with its field."""
+    message = "; ".join(str(problem) for problem in problems)
+    status = replace(
+        status,
+        observed_generation=generation,
+        schema_fingerprint=fingerprint,
+        observed_schedule=None,
+        next_sync_time=None,
+    )
+    status = _without(status, "Reconciling")
+    status = _with(status, now, ("Stalled", True, "InvalidSpec", message), ("Ready", False, "InvalidSpec", message))
+    return _with(status, now, ("Synchronizing", False, "Error", "the spec is invalid"))
+
+
+def waiting(status: Status, decision: Wait, *, now: datetime) -> Status:
+    """Status when nothing is done: idle, paused, waiting for a retry, or for a cause outside of Quill to go."""
+    if not decision.ready:
+        status = _without(status, "Stalled")
+        blocked = ("Ready", False, decision.reason, decision.message)
+        status = _with(status, now, blocked, ("Reconciling", True, decision.reason, decision.message))
+        return _with(status, now, ("Synchronizing", False, "Error", decision.message))
+    if decision.reason == "Suspended":
+        status = _without(status, "Stalled", "Reconciling")
+        status = _with(status, now, ("Ready", True, "Suspended", decision.message))
+        return _with(status, now, ("Synchronizing", False, "Suspended", decision.message))
+    if any(c.type in ("Stalled", "Reconciling") for c in status.conditions):
+        return status  # what the last run or start failed of stands until something has run again
+    if not any(c.type == "Ready" and (c.status, c.reason) == ("True", decision.reason) for c in status.conditions):
+        status = _with(status, now, ("Ready", True, decision.reason, f"accepted; {decision.message}"))
+    return _with(status, now, ("Synchronizing", False, decision.reason, decision.message))
+
+
+def started(status: Status, run: Run, *, created: datetime, inferred: MoverIdentity | None) -> Status:
+    """Status once the Job of a run was applied: the slot is taken, whatever becomes of the run."""
+    superseded = status.current_run.token if status.current_run else ""
+    status = replace(
+        status,
+        current_run=replace(run, start_time=created),
+        next_retry_time=None,
+        last_sync_start_time=created,
+        mover_identity=inferred or status.mover_identity,
+    )
+    if superseded.startswith(MANUAL) and superseded != run.token:
+        status = replace(status, last_manual_sync=superseded.removeprefix(MANUAL))
+    if not run.token.startswith(MANUAL) and run.token != CREATE:
+        status = replace(status, last_slot=parse_time(run.token))
+    return status
+
+
+def advancing(status: Status, decision: Advance, *, now: datetime) -> Status:
+    """Status while a run is under way: Ready says what it said before, but for a cause of waiting that has gone."""
+    if status.consecutive_failures == 0 and not any(c.type == "Ready" and c.status == "True" for c in status.conditions):
+        status = _without(status, "Stalled", "Reconciling")
+        status = _with(status, now, ("Ready", True, "Progressing", "accepted; a run is under way"))
+    return _with(status, now, ("Synchronizing", True, "SyncInProgress", decision.message))
+
+
+def finished(resource: Resource, status: Status, decision: Finish, *, now: datetime) -> Status:
+    """Status once a run's end is known: a success, a failure to be tried again, or one that waits for the next slot."""
+    result, run = decision.result, decision.run
+    status = replace(
+        status,
+        current_run=None,
+        next_retry_time=None,
+        latest_mover_status=result,
+        repository_id=result.repository_id or status.repository_id,
+    )
+    if not result.successful:
+        return _failed(resource, status, decision, now=now)
+    began = resource.status.last_sync_start_time or decision.ended
+    status = replace(
+        _consumed(status, run),
+        last_sync_time=decision.ended,
+        last_sync_duration_seconds=max((decision.ended - began).total_seconds(), 0.0),
+        consecutive_failures=0,
+        latest_image=decision.image or status.latest_image,
+    )
+    status = _without(status, "Stalled", "Reconciling")
+    waits = "WaitingForSchedule" if resource.spec.schedule else "WaitingForManual"
+    message = f"last {_DONE[resource.spec.action]} succeeded"
+    status = _with(status, now, ("Ready", True, waits, message))
+    return _with(status, now, ("Synchronizing", False, waits, message))
+
+
+def retry_time(resource: Resource, decision: Finish, *, now: datetime) -> datetime | None:
+    """When a failed run is tried again: never for what would only fail again, never at or after the next slot."""
+    attempt = decision.run.attempt
+    if decision.result.reason in PERMANENT or attempt >= MAX_ATTEMPTS:
+        return None
+    when = now + _FIRST_BACKOFF * 4 ** (attempt - 1)
+    spec = resource.spec
+    upcoming = next_slot(spec.schedule, spec.time_zone, now=now) if spec.schedule else None
+    return None if upcoming and when >= upcoming else when
+
+
+def _failed(resource: Resource, status: Status, decision: Finish, *, now: datetime) -> Status:
+    result, run = decision.result, decision.run
+    status = replace(status, consecutive_failures=status.consecutive_failures + 1)
+    text = f"{_DONE[resource.spec.action]} failed: {result.reason}: {result.message}"
+    retry = retry_time(resource, decision, now=now)
+    if retry:
+        status = replace(status, current_run=run, next_retry_time=retry)
+        status = _without(status, "Stalled")
+        text = f"attempt {run.attempt} of {MAX_ATTEMPTS}: {text}"
+        status = _with(status, now, ("Ready", False, "ProgressingWithRetry", text))
+        status = _with(status, now, ("Reconciling", True, "ProgressingWithRetry", text))
+    else:
+        status = _without(_consumed(status, run), "Reconciling")
+        status = _with(status, now, ("Ready", False, result.reason, text), ("Stalled", True, result.reason, text))
+    return _with(status, now, ("Synchronizing", False, "Error", text))
+
+
+def _consumed(status: Status, run: Run) -> Status:
+    if not run.token.startswith(MANUAL):
+        return status
+    return replace(status, last_manual_sync=run.token.removeprefix(MANUAL))
+
+
+def _with(status: Status, now: datetime, *wanted: tuple[str, bool, str, str]) -> Status:
+    """``status`` with these (type, status, reason, message); a transition time moves only when the status flips."""
+    conditions = {condition.type: condition for condition in status.conditions}
+    for kind, value, reason, message in wanted:
+        text = str(value)
+        former = conditions.get(kind)
+        since = former.last_transition_time if former and former.status == text else now.replace(microsecond=0)
+        conditions[kind] = Condition(
+            type=kind, status=text, reason=reason, message=message[:_MESSAGE_LIMIT], last_transition_time=since
+        )
+    order = {"Ready": 0, "Stalled": 1, "Reconciling": 2}
+    return replace(status, conditions=tuple(sorted(conditions.values(), key=lambda c: order.get(c.type, 9))))
+
+
+def _without(status: Status, *kinds: str) -> Status:
+    return replace(status, conditions=tuple(c for c in status.conditions if c.type not in kinds))

@@ -1,0 +1,140 @@
+"""When something happens to one CR: the pure function from what was observed, and the time, to one decision.
+
+It knows slots, runs and attempts. What a run consists of is planning.py's, what is written to status conditions.py's.
+Nothing here does I/O, reads the clock or remembers: two ticks that see the same decide the same.
+"""
+
+from datetime import datetime, timedelta
+
+from reconciler.model import Action, Advance, Children, Decision, Finish, Job, JobState, Resource, Run, Start, Wait
+from reconciler.naming import slot_token
+from reconciler.progress import advance, image_of
+from reconciler.results import lost_result, result_of, stuck_result
+from reconciler.schedule import newest_slot
+
+MANUAL = "manual:"
+CREATE = "create"
+PREPARATION_LIMIT = timedelta(hours=1)  # of a snapshot that never becomes ready; large volumes take tens of minutes
+
+
+def decide(resource: Resource, children: Children, *, now: datetime) -> Decision:
+    """What this tick does about one valid CR.
+
+    An outstanding run comes first, whatever the spec says by now: edits and pauses take effect at the next slot.
+    """
+    if resource.deleting:
+        return Wait(reason="Deleting", message="being deleted; its children go with it, the repository stays")
+    run = outstanding_run(resource, children)
+    if run:
+        return _under_way(resource, children, run, now=now)
+    if resource.spec.paused:
+        return Wait(reason="Suspended", message="paused; nothing starts until spec.paused is removed")
+    start = due_start(resource, now=now)
+    return start or _idle(resource)
+
+
+def outstanding_run(resource: Resource, children: Children) -> Run | None:
+    """The run whose end is not recorded yet.
+
+    It is the one in status, or that of a Job which a tick applied before it was killed: such a Job is younger than
+    every start that was recorded.
+    """
+    status = resource.status
+    if status.current_run and not status.next_retry_time:
+        return status.current_run
+    unrecorded = [job for job in children.jobs if not job.deleting and is_unrecorded(resource, job)]
+    return max(unrecorded, key=lambda job: job.created).run if unrecorded else None
+
+
+def is_unrecorded(resource: Resource, job: Job) -> bool:
+    """Whether no tick has lived to record that this Job was started."""
+    recorded = resource.status.last_sync_start_time
+    return recorded is None or job.created > recorded
+
+
+def due_start(resource: Resource, *, now: datetime) -> Start | None:
+    """The start that is due: a manual token before a slot, a slot before a retry of what it supersedes."""
+    spec, status = resource.spec, resource.status
+    token = f"{MANUAL}{spec.manual}"
+    if spec.manual and spec.manual != status.last_manual_sync and not _is_current(resource, token):
+        return Start(run=Run(token=token), since=now)
+    if slot := due_slot(resource, now=now):
+        return Start(run=Run(token=slot_token(slot)), since=slot)
+    if spec.run_on_create and status.last_sync_start_time is None:
+        return Start(run=Run(token=CREATE), since=resource.created)
+    if status.current_run and status.next_retry_time and status.next_retry_time <= now:
+        retry = Run(token=status.current_run.token, attempt=status.current_run.attempt + 1)
+        return Start(run=retry, since=status.next_retry_time)
+    return None
+
+
+def due_slot(resource: Resource, *, now: datetime) -> datetime | None:
+    """The newest slot after the anchor; missed ones before it collapse into this one run."""
+    spec = resource.spec
+    if not spec.schedule:
+        return None
+    return newest_slot(spec.schedule, spec.time_zone, after=anchor(resource, now=now), now=now)
+
+
+def anchor(resource: Resource, *, now: datetime) -> datetime:
+    """The instant up to which no slot fires: the last slot handled, creation, or when the schedule last changed."""
+    since = schedule_since(resource, now=now)
+    return max(moment for moment in (resource.status.last_slot, resource.created, since) if moment)
+
+
+def schedule_since(resource: Resource, *, now: datetime) -> datetime | None:
+    """``status.scheduleSince``: now, if this tick is the first to see a new schedule or the end of a pause."""
+    status = resource.status
+    seen_before = status.observed_generation >= 0
+    changed = seen_before and status.observed_schedule != schedule_key(resource)
+    resumed = not resource.spec.paused and any(c.type == "Ready" and c.reason == "Suspended" for c in status.conditions)
+    return now if changed or resumed else status.schedule_since
+
+
+def schedule_key(resource: Resource) -> str | None:
+    """``status.observedSchedule``: zone and expression, whose change moves the anchor."""
+    return f"{resource.spec.time_zone} {resource.spec.schedule}" if resource.spec.schedule else None
+
+
+def _is_current(resource: Resource, token: str) -> bool:
+    return resource.status.current_run is not None and resource.status.current_run.token == token
+
+
+def _under_way(resource: Resource, children: Children, run: Run, *, now: datetime) -> Advance | Finish:
+    job = children.job(run)
+    if job is None or job.deleting:
+        return Finish(run=run, result=lost_result(run), ended=now)
+    if job.state is JobState.ACTIVE:
+        return _stuck(job, now=now) or advance(resource, children, job)
+    result = result_of(job, children.pods)
+    if result.successful and job.action is Action.RESTORE:
+        return _publish(resource, children, job, now=now)
+    return Finish(run=run, result=result, ended=job.finished or now)
+
+
+def _stuck(job: Job, *, now: datetime) -> Finish | None:
+    """A Job still behind its gate after PREPARATION_LIMIT has ended: its snapshot or volume did not come."""
+    if not job.suspended or now - job.created < PREPARATION_LIMIT:
+        return None
+    return Finish(run=job.run, result=stuck_result(PREPARATION_LIMIT), ended=now)
+
+
+def _publish(resource: Resource, children: Children, job: Job, *, now: datetime) -> Advance | Finish:
+    """After a restore: its image is published once the snapshot is ready, and only then is the run over."""
+    result = result_of(job, children.pods)
+    step = image_of(resource, children, job)
+    if isinstance(step, Advance):
+        ended = job.finished or now
+        if now - ended < PREPARATION_LIMIT:
+            return step
+        return Finish(run=job.run, result=stuck_result(PREPARATION_LIMIT), ended=now)
+    return Finish(run=job.run, result=result, ended=now, image=step)
+
+
+def _idle(resource: Resource) -> Wait:
+    if resource.status.next_retry_time:
+        return Wait(reason="WaitingForRetry", message="waiting for the next attempt")
+    if resource.spec.schedule:
+        return Wait(reason="WaitingForSchedule", message="waiting for the next slot")
+    return Wait(reason="WaitingForManual", message="waiting for a new spec.trigger.manual")
+

@@ -1,0 +1,28 @@
+"""What can stop a tick or one object of it; a user's mistake is a ``Problem`` (model.py), never one of these."""
+
+
+class ReconcilerError(Exception):
+    """Root of everything Quill raises on purpose."""
+
+
+class SetupError(ReconcilerError):
+    """The cluster, the CRDs or a right is missing: nothing useful can be done (exit code 2)."""
+
+
+class RenderError(ReconcilerError):
+    """A template cannot be rendered, or renders to something Quill refuses to apply.
+
+    The message names the template and, where Jinja or YAML know it, the line.
+    """
+
+
+class ClusterError(ReconcilerError):
+    """One API request failed for good.
+
+    ``status`` is the HTTP code, 0 when no answer came; ``reason`` the Kubernetes reason ("Conflict", "Forbidden").
+    """
+
+    def __init__(self, message: str, *, status: int = 0, reason: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason

@@ -1,0 +1,63 @@
+"""What was found in files, as text for people or JSON for programs. Pure; it prints nothing and judges nothing."""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from reconciler.places import Mistake
+
+_BOLD: Final = "\033[1m"
+_RED: Final = "\033[1;31m"
+_CYAN: Final = "\033[36m"
+_PLAIN: Final = "\033[0m"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A mistake and the file it is in; ``source`` is its line, for people to look at."""
+
+    file: str
+    mistake: Mistake
+    source: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """Field and message."""
+        problem = self.mistake.problem
+        return f"{problem.path}: {problem.message}" if problem.path else problem.message
+
+
+def text(finding: Finding, *, excerpt: bool = False, colour: bool = False) -> str:
+    """``path:line:col: error: message [rule-id]``, a hint below it and, if asked for, the line with a caret."""
+    mistake = finding.mistake
+    bold, red, cyan, plain = (_BOLD, _RED, _CYAN, _PLAIN) if colour else ("", "", "", "")
+    place = f"{finding.file}:{mistake.line}:{mistake.column}:"
+    rule = mistake.problem.rule
+    lines = [f"{bold}{_safe(place)}{plain} {red}error:{plain} {_safe(finding.sentence)} {cyan}[{rule}]{plain}"]
+    if mistake.problem.hint:
+        lines.append(f"  hint: {_safe(mistake.problem.hint)}")
+    if excerpt and finding.source:
+        source = finding.source.rstrip().replace("\t", " ")
+        caret = "^" * max(1, min(mistake.width, len(source) - mistake.column + 1))
+        lines.append(f"  {mistake.line:>4} | {_safe(source)}")
+        lines.append(f"       | {' ' * (mistake.column - 1)}{red}{caret}{plain}")
+    return "\n".join(lines)
+
+
+def document(findings: Iterable[Finding], *, resources: int) -> str:
+    """Everything as one JSON object; new fields may be added to it, none is renamed."""
+    found = [dict(_fields(finding)) for finding in findings]
+    return json.dumps({"resources": resources, "findings": found}, indent=2, ensure_ascii=False)
+
+
+def _fields(finding: Finding) -> Iterator[tuple[str, Any]]:
+    mistake = finding.mistake
+    yield from (("file", finding.file), ("line", mistake.line), ("column", mistake.column))
+    yield from (("rule", mistake.problem.rule), ("path", mistake.problem.path))
+    yield from (("message", mistake.problem.message), ("hint", mistake.problem.hint))
+
+
+def _safe(words: str) -> str:
+    """Without what could drive a terminal: a file may say anything in a quoted key."""
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in words)

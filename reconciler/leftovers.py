@@ -1,0 +1,53 @@
+"""Which children no run needs any more. Pure, derived from what is recorded, so a tick killed in between loses nothing.
+
+A Job that succeeded goes with its snapshot and volume once its result is recorded. The newest failed Job stays for
+inspection without them. A restored image goes when a newer one is published and no claim still fills itself from it.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from reconciler.decision import is_unrecorded
+from reconciler.model import Children, Deletion, Job, JobState, Resource, Volume
+from reconciler.naming import child_name
+
+
+def leftovers(resource: Resource, children: Children, claims: Mapping[str, Volume]) -> tuple[Deletion, ...]:
+    """What to delete, given a status that is recorded and all claims of the namespace."""
+    ended = [job for job in children.jobs if not job.deleting and not _is_needed(resource, job)]
+    failed = sorted((job for job in ended if job.state is JobState.FAILED), key=lambda job: job.created)
+    kept = failed[-1:]
+    jobs = [Deletion(kind="Job", name=job.name, uid=job.uid) for job in ended if job not in kept]
+    return (*jobs, *_of_failed_runs(resource, children, kept), *_old_images(resource, children, claims))
+
+
+def _is_needed(resource: Resource, job: Job) -> bool:
+    current = resource.status.current_run
+    if is_unrecorded(resource, job):
+        return True
+    if current is None or resource.status.next_retry_time:
+        return False
+    return (job.run.token, job.run.attempt) == (current.token, current.attempt)
+
+
+def _of_failed_runs(resource: Resource, children: Children, failed: Iterable[Job]) -> Iterable[Deletion]:
+    """A failed Job is kept, the volume-sized things beside it are not."""
+    for job in failed:
+        names = {child_name(resource, "snapshot", job.run), child_name(resource, "volume", job.run)}
+        for volume in children.volumes:
+            if volume.name in names and not volume.deleting:
+                yield Deletion(kind="PersistentVolumeClaim", name=volume.name, uid=volume.uid)
+        for snapshot in children.snapshots:
+            if snapshot.name in names and not snapshot.deleting:
+                yield Deletion(kind="VolumeSnapshot", name=snapshot.name, uid=snapshot.uid)
+
+
+def _old_images(resource: Resource, children: Children, claims: Mapping[str, Volume]) -> Iterable[Deletion]:
+    current = resource.status.current_run
+    needed = {child_name(resource, "image", current)} if current else set()
+    if image := resource.status.latest_image:
+        needed.add(image.name)
+    filling = {claim.data_source for claim in claims.values() if claim.phase != "Bound"}
+    for snapshot in children.snapshots:
+        in_use = snapshot.name in needed or ("VolumeSnapshot", snapshot.name) in filling
+        if snapshot.component == "image" and not in_use and not snapshot.deleting:
+            yield Deletion(kind="VolumeSnapshot", name=snapshot.name, uid=snapshot.uid)

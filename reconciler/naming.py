@@ -1,0 +1,80 @@
+"""Names, labels and owners of everything Quill makes.
+
+A name is a lock: two ticks that mean the same child say the same name. No other module may build a name or a label.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+
+from reconciler.model import API_GROUP, API_VERSION, Kind, Resource, Run
+
+MANAGER = "quill"
+GATE_MANAGER = "quill-gate"
+MANAGED_BY = {"app.kubernetes.io/managed-by": MANAGER}
+SELECTOR = f"app.kubernetes.io/managed-by={MANAGER}"
+
+OWNER_UID = f"{API_GROUP}/owner-uid"
+OWNER_KIND = f"{API_GROUP}/owner-kind"
+OWNER_NAME = f"{API_GROUP}/owner-name"
+ACTION = f"{API_GROUP}/action"
+RUN = f"{API_GROUP}/run"
+ATTEMPT = f"{API_GROUP}/attempt"
+COPY_METHOD = f"{API_GROUP}/copy-method"
+PRIVILEGED_MOVERS = f"{API_GROUP}/privileged-movers"
+
+_NAME_LIMIT = 52  # a pod's name keeps 58 characters of its Job's; the whole hash must be in it, restic's locks name it
+_LABEL_LIMIT = 63
+_HASH_LENGTH = 12
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:_HASH_LENGTH]
+
+
+def child_name(owner: Resource, purpose: str, run: Run) -> str:
+    """Name of the child that serves ``purpose`` (``backup``, ``snapshot``, ``volume``, …) in one attempt of one run.
+
+    At most 52 characters, a DNS label, the same for every tick that sees the same owner uid and run.
+    """
+    digest = _digest(owner.uid, purpose, run.token, str(run.attempt))
+    room = _NAME_LIMIT - len(purpose) - len(digest) - 2
+    readable = owner.name.replace(".", "-")[:room].strip("-")
+    return f"{purpose}-{readable}-{digest}"
+
+
+def label_value(text: str) -> str:
+    """``text`` as a label value: itself when it fits 63 characters, else its beginning and a hash."""
+    if len(text) <= _LABEL_LIMIT:
+        return text
+    return f"{text[: _LABEL_LIMIT - _HASH_LENGTH - 1].rstrip('-.')}-{_digest(text)}"
+
+
+def labels(owner: Resource, component: str) -> dict[str, str]:
+    """The fixed label set of a child; a CR's own labels are never copied (Argo CD and Flux would prune by them)."""
+    return {
+        **MANAGED_BY,
+        "app.kubernetes.io/name": MANAGER,
+        "app.kubernetes.io/component": component,
+        OWNER_KIND: owner.kind,
+        OWNER_NAME: label_value(owner.name),
+        OWNER_UID: owner.uid,
+    }
+
+
+def owner_reference(kind: str, name: str, uid: str) -> dict[str, object]:
+    """A controller ownerReference to a CR or a Job, without blockOwnerDeletion (that needs rights on finalizers)."""
+    versions: Mapping[str, str] = {Kind.SOURCE: API_VERSION, Kind.DESTINATION: API_VERSION, "Job": "batch/v1"}
+    return {"apiVersion": versions[kind], "kind": kind, "name": name, "uid": uid, "controller": True}
+
+
+def host_of(resource: Resource) -> str | None:
+    """restic's host: ``spec.restic.identity``, else ``<namespace>-<name>`` for a backup and nothing for a restore."""
+    if resource.spec.identity or resource.kind is Kind.DESTINATION:
+        return resource.spec.identity
+    return f"{resource.namespace}-{resource.name}"
+
+
+def slot_token(slot: datetime) -> str:
+    """A schedule slot as a run token, RFC 3339 in UTC."""
+    return slot.strftime("%Y-%m-%dT%H:%M:%SZ")

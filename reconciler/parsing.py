@@ -1,0 +1,55 @@
+"""A custom resource that is known to be valid, as a ``Resource``. Pure; it judges nothing and imports no schema."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from reconciler.model import Action, CopyMethod, Kind, Resource, Spec, Status
+from reconciler.status import parse_identity, parse_status, parse_time
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_DEFAULT_ACTION: Final = {Kind.SOURCE: Action.BACKUP, Kind.DESTINATION: Action.RESTORE}
+
+
+def parse(raw: Mapping[str, Any]) -> Resource:
+    """The resource, from an API server or a file; one from a file has no uid and was created at the epoch."""
+    kind, metadata = Kind(raw["kind"]), raw["metadata"]
+    created = metadata.get("creationTimestamp")
+    return Resource(
+        kind=kind,
+        namespace=metadata.get("namespace", "default"),
+        name=metadata["name"],
+        uid=metadata.get("uid", ""),
+        generation=metadata.get("generation", 0),
+        resource_version=metadata.get("resourceVersion", ""),
+        created=parse_time(created) if created else _EPOCH,
+        spec=parse_spec(kind, raw["spec"]),
+        status=parse_status(raw.get("status") or {}) if "uid" in metadata else Status(),
+        deleting="deletionTimestamp" in metadata,
+    )
+
+
+def parse_spec(kind: Kind, raw: Mapping[str, Any]) -> Spec:
+    """The spec of either kind with what an absent field means put in."""
+    trigger, restic = raw["trigger"], raw["restic"]
+    security = restic.get("moverSecurityContext")
+    capacity = restic.get("capacity")
+    return Spec(
+        action=Action(restic.get("resticArg", _DEFAULT_ACTION[kind])),
+        secret=restic["resticConfig"],
+        copy_method=CopyMethod(restic.get("copyMethod", CopyMethod.SNAPSHOT)),
+        schedule=trigger.get("schedule"),
+        time_zone=trigger.get("timeZone", "UTC"),
+        run_on_create=trigger.get("runOnCreate", False),
+        manual=trigger.get("manual"),
+        paused=raw.get("paused", False),
+        source_pvc=raw.get("sourcePVC"),
+        identity=restic.get("identity"),
+        mover_security_context=parse_identity(security) if security else None,
+        ignore_inode=restic.get("ignoreInode", False),
+        access_modes=tuple(restic.get("accessModes", ())),
+        capacity=None if capacity is None else str(capacity),
+        destination_pvc=restic.get("destinationPVC"),
+        storage_class_name=restic.get("storageClassName"),
+        volume_snapshot_class_name=restic.get("volumeSnapshotClassName"),
+    )

@@ -1,0 +1,199 @@
+"""What a run is made of: from a decision and its surroundings to the Job, VolumeSnapshot and PersistentVolumeClaim.
+
+Pure. Sizes and modes of point-in-time claims come from the source claim; the mover's identity from the CR, else from a
+pod that uses the claim, else from what status remembers of one.
+"""
+
+from dataclasses import replace
+
+from reconciler.model import (
+    Action,
+    Advance,
+    Children,
+    CopyMethod,
+    Job,
+    JobPlan,
+    MoverIdentity,
+    Resource,
+    Run,
+    SnapshotPlan,
+    Surroundings,
+    Volume,
+    VolumePlan,
+    Wait,
+)
+from reconciler.naming import PRIVILEGED_MOVERS, child_name, host_of
+
+_EXCLUSIVE_NODE = "ReadWriteOnce"
+_ROOT = 0
+
+
+def needs_pods(resource: Resource) -> bool:
+    """Whether a start must look at the namespace's pods: for the identity of a mover, or the node of a live volume."""
+    spec = resource.spec
+    if not _user_claim(resource):
+        return False
+    return spec.mover_security_context is None or spec.copy_method is CopyMethod.NONE
+
+
+def needs_namespace(resource: Resource, surroundings: Surroundings) -> bool:
+    """Whether a start must ask for the namespace's annotations: only a mover that would run as root."""
+    given = resource.spec.mover_security_context or inferred_identity(resource, surroundings)
+    return given is not None and given.run_as_user == _ROOT
+
+
+def start_plan(resource: Resource, run: Run, surroundings: Surroundings) -> JobPlan | Wait:
+    """The Job of a new run, behind its gate when its volume is still to be made; or what it waits for."""
+    spec = resource.spec
+    identity = identity_of(resource, surroundings)
+    if blocked := _blocked(resource, identity, surroundings):
+        return blocked
+    own_volume = _makes_volume(resource)
+    user_claim = _user_claim(resource)
+    return JobPlan(
+        name=child_name(resource, spec.action, run),
+        run=run,
+        action=spec.action,
+        copy_method=spec.copy_method,
+        secret=spec.secret,
+        suspend=own_volume,
+        claim=child_name(resource, "volume", run) if own_volume else user_claim,
+        host=host_of(resource) if spec.action is not Action.PRUNE else None,
+        node_name=None if own_volume else _node_of(user_claim, surroundings),
+        security=identity if spec.action is Action.RESTORE else _reader(identity),
+        privileged=identity.run_as_user == _ROOT,
+        ignore_inode=spec.ignore_inode,
+    )
+
+
+def advance_plan(
+    resource: Resource, step: Advance, children: Children, surroundings: Surroundings
+) -> SnapshotPlan | VolumePlan | None:
+    """The child that a step of a run under way lacks; None also where a clone's source has gone meanwhile."""
+    if step.snapshot or step.image:
+        return _snapshot_plan(resource, step)
+    if not step.volume:
+        return None
+    if step.job.action is Action.RESTORE:
+        return _restore_volume(resource, step.job)
+    return _backup_volume(resource, step.job, children, surroundings.claims.get(resource.spec.source_pvc or ""))
+
+
+def identity_of(resource: Resource, surroundings: Surroundings) -> MoverIdentity:
+    """Who the mover runs as. Root that was merely inferred, and that no admin allowed, falls back to the default."""
+    if given := resource.spec.mover_security_context:
+        return given
+    inferred = inferred_identity(resource, surroundings) or MoverIdentity()
+    if inferred.run_as_user == _ROOT and not surroundings.privileged_movers:
+        return replace(inferred, run_as_user=None)
+    return inferred
+
+
+def inferred_identity(resource: Resource, surroundings: Surroundings) -> MoverIdentity | None:
+    """The identity of a pod that uses the claim, else the one that status remembers."""
+    claim = _user_claim(resource)
+    user = next((pod for pod in surroundings.pods if claim in pod.claims and not pod.job_name), None)
+    if user is None or user.security == MoverIdentity():
+        return resource.status.mover_identity
+    return user.security
+
+
+def _blocked(resource: Resource, identity: MoverIdentity, surroundings: Surroundings) -> Wait | None:
+    name = _user_claim(resource)
+    if name:
+        claim = surroundings.claims.get(name)
+        if problem := _claim_problem(resource, name, claim):
+            return problem
+    if identity.run_as_user == _ROOT and not surroundings.privileged_movers:
+        message = (
+            f"spec.restic.moverSecurityContext.runAsUser is 0, which namespace {resource.namespace} does not allow: "
+            f"an administrator can annotate it with {PRIVILEGED_MOVERS}=true"
+        )
+        return Wait(reason="PrivilegedMoverNotAllowed", message=message, ready=False)
+    return None
+
+
+def _claim_problem(resource: Resource, name: str, claim: Volume | None) -> Wait | None:
+    where = f"PersistentVolumeClaim {resource.namespace}/{name}"
+    if claim is None or claim.deleting:
+        what = "is being deleted" if claim else "does not exist"
+        return Wait(reason="PersistentVolumeClaimNotFound", message=f"{where} {what}; waiting for it", ready=False)
+    if claim.phase != "Bound" and resource.spec.action is Action.BACKUP:
+        message = f"{where} is {claim.phase}, there is nothing to back up; waiting until it is Bound"
+        return Wait(reason="PersistentVolumeClaimNotBound", message=message, ready=False)
+    if claim.volume_mode != "Filesystem":
+        message = f"{where} has volumeMode {claim.volume_mode}; restic backs up files, so only Filesystem can be used"
+        return Wait(reason="UnsupportedVolumeMode", message=message, ready=False)
+    return None
+
+
+def _makes_volume(resource: Resource) -> bool:
+    spec = resource.spec
+    if spec.action is Action.BACKUP:
+        return spec.copy_method is not CopyMethod.NONE
+    return spec.action is Action.RESTORE and spec.destination_pvc is None
+
+
+def _user_claim(resource: Resource) -> str | None:
+    """The user's own claim that a run reads or writes; a prune has none."""
+    spec = resource.spec
+    if spec.action is Action.PRUNE:
+        return None
+    return spec.destination_pvc if spec.action is Action.RESTORE else spec.source_pvc
+
+
+def _node_of(claim: str | None, surroundings: Surroundings) -> str | None:
+    """The node whose pod holds a ReadWriteOnce volume: the mover can mount it nowhere else."""
+    volume = surroundings.claims.get(claim or "")
+    if volume is None or _EXCLUSIVE_NODE not in volume.access_modes:
+        return None
+    return next((pod.node for pod in surroundings.pods if claim in pod.claims and pod.phase == "Running"), None)
+
+
+def _snapshot_plan(resource: Resource, step: Advance) -> SnapshotPlan:
+    job = step.job
+    return SnapshotPlan(
+        name=child_name(resource, "image" if step.image else "snapshot", job.run),
+        run=job.run,
+        claim=job.claim if step.image else resource.spec.source_pvc or "",
+        job=None if step.image else job.name,
+        class_name=resource.spec.volume_snapshot_class_name,
+    )
+
+
+def _restore_volume(resource: Resource, job: Job) -> VolumePlan:
+    return VolumePlan(
+        name=job.claim,
+        run=job.run,
+        job=job.name,
+        size=resource.spec.capacity or "0",
+        access_modes=resource.spec.access_modes,
+        storage_class_name=resource.spec.storage_class_name,
+    )
+
+
+def _backup_volume(resource: Resource, job: Job, children: Children, source: Volume | None) -> VolumePlan | None:
+    snapshot = children.snapshot(child_name(resource, "snapshot", job.run))
+    if source is None and snapshot is None:
+        return None
+    restore_size = (snapshot.restore_size or 0) if snapshot else 0
+    return VolumePlan(
+        name=job.claim,
+        run=job.run,
+        job=job.name,
+        size=str(max(source.capacity if source else 0, restore_size)),
+        access_modes=source.access_modes if source else ("ReadWriteOnce",),
+        storage_class_name=source.storage_class_name if source else None,
+        data_source=("VolumeSnapshot", snapshot.name)
+        if snapshot
+        else ("PersistentVolumeClaim", resource.spec.source_pvc or ""),
+    )
+
+
+def _reader(identity: MoverIdentity) -> MoverIdentity:
+    """The identity of a backup: never with fsGroup, for which kubelet would rewrite the volume; its group still reads."""
+    if identity.fs_group is None:
+        return identity
+    groups = dict.fromkeys((*identity.supplemental_groups, identity.fs_group))
+    return replace(identity, fs_group=None, supplemental_groups=tuple(groups))
+

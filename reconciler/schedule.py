@@ -1,0 +1,161 @@
+"""Cron schedules: which instants are slots, what is wrong with an expression. The only module that imports croniter.
+
+Five fields or a macro, day-of-month and day-of-week as in Vixie cron and the Kubernetes CronJob (one that begins with
+``*`` restricts the other, two that do not are a union). Local times follow the zone's clock: one that a change of the clock skips
+runs at the end of the gap, one that it repeats runs the first time only; schedules whose hour begins with ``*`` follow
+elapsed time instead, so that an hourly backup stays hourly. Nothing here reads the clock.
+"""
+
+import re
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from importlib.resources import files
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from croniter import CroniterBadDateError, CroniterError, croniter
+
+MACROS = {
+    "@hourly": "0 * * * *",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *",
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+}
+_FIELDS = ("minute", "hour", "day of month", "month", "day of week")
+_RANGES = ("0-59", "0-23", "1-31", "1-12 or JAN-DEC", "0-7 or SUN-SAT")
+_TERM = re.compile(r"(\*|[0-9]+|[A-Za-z]{3})(-([0-9]+|[A-Za-z]{3}))?(/[0-9]+)?")
+_CLOCK_CHANGE = timedelta(hours=26)  # Apia once skipped a whole day: no change of a clock is larger
+_EPOCH = datetime(2000, 1, 1)  # noqa: DTZ001 - local time, only to try an expression
+
+
+@lru_cache(maxsize=4096)
+def problem(expression: str) -> str | None:
+    """What is wrong with a cron expression, in one sentence that names the field; None when it is fine."""
+    if expression.startswith("@"):
+        return None if expression in MACROS else f"unknown macro {expression!r}: one of {', '.join(MACROS)} is meant"
+    fields = expression.split()
+    if len(fields) != len(_FIELDS):
+        return f"{expression!r} has {len(fields)} fields, cron has five: {', '.join(_FIELDS)}"
+    for index, text in enumerate(fields):
+        if not _is_field(index, text):
+            allowed = f"{_RANGES[index]}, lists, ranges and steps"
+            return f"field {index + 1} ({_FIELDS[index]}) cannot be {text!r}, only {allowed}"
+    try:
+        _croniter(expression, _EPOCH).get_next(datetime)
+    except CroniterBadDateError:
+        return f"{expression!r} names a date that never comes"
+    return None
+
+
+def _is_field(index: int, text: str) -> bool:
+    terms = [_TERM.fullmatch(term) for term in text.split(",")]
+    if not all(terms):
+        return False
+    if any(term and f"{term[1]}{term[3]}".isdigit() and int(term[1]) > int(term[3]) for term in terms):
+        return False  # croniter would wrap 5-1 around; cron(8) and the Kubernetes CronJob refuse it
+    alone = ["*"] * len(_FIELDS)
+    alone[index] = text
+    try:
+        croniter.expand(" ".join(alone))
+    except CroniterError:
+        return False
+    return True
+
+
+@lru_cache(maxsize=1024)
+def zone_problem(name: str) -> str | None:
+    """What is wrong with an IANA time zone name; None when tzdata knows it."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return f"{name!r} is not an IANA time zone such as Europe/Berlin or UTC"
+    return None
+
+
+@lru_cache(maxsize=1)
+def known_zones() -> tuple[str, ...]:
+    """Every zone name of the tzdata package, for suggestions; without loading one of them."""
+    return tuple((files("tzdata") / "zones").read_text(encoding="utf-8").split())
+
+
+def newest_slot(expression: str, zone: str, *, after: datetime, now: datetime) -> datetime | None:
+    """The newest slot in ``(after, now]`` or None; both bounds and the result are aware and in UTC."""
+    if after >= now:
+        return None
+    best = max((slot for slot in _slots_around(expression, zone, now, newest=True) if slot <= now), default=None)
+    return best if best is not None and best > after else None
+
+
+def next_slot(expression: str, zone: str, *, now: datetime) -> datetime | None:
+    """The first slot after ``now``, aware and in UTC; None when croniter finds none within fifty years."""
+    return min((slot for slot in _slots_around(expression, zone, now, newest=False) if slot > now), default=None)
+
+
+def _slots_around(expression: str, zone: str, now: datetime, *, newest: bool) -> list[datetime]:
+    """Slots among which the nearest one before (``newest``) or after ``now`` is found.
+
+    One candidate will do where the zone's offset is constant; near a change of the clock local order is not the order
+    of instants, so every local time within reach of the change is looked at.
+    """
+    local = now.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+    step = timedelta(microseconds=1 if newest else 0)  # croniter's get_prev never answers the instant it starts from
+    times = _croniter(expression, local + step)
+    forward = not newest
+    try:
+        nearest = times.get_next(datetime) if forward else times.get_prev(datetime)
+        if not _offset_changes(zone, now, nearest):
+            return [_instant(nearest, zone)]
+        return _slots_near_change(expression, zone, local, forward=forward)
+    except CroniterBadDateError:
+        return []
+
+
+def _slots_near_change(expression: str, zone: str, local: datetime, *, forward: bool) -> list[datetime]:
+    start = local - _CLOCK_CHANGE if forward else local + _CLOCK_CHANGE
+    times = _croniter(expression, start)
+    elapsed = MACROS.get(expression, expression).split()[1].startswith("*")
+    slots: list[datetime] = []
+    while True:
+        candidate = times.get_next(datetime) if forward else times.get_prev(datetime)
+        slots.extend(_instants(candidate, zone, elapsed=elapsed))
+        beyond = candidate > local + _CLOCK_CHANGE if forward else candidate < local - _CLOCK_CHANGE
+        if beyond and slots:
+            return slots
+
+
+def _offset_changes(zone: str, now: datetime, nearest: datetime) -> bool:
+    """Whether the zone's offset differs anywhere that matters between ``now`` and the local time ``nearest``."""
+    info = ZoneInfo(zone)
+    there = nearest.replace(tzinfo=UTC)
+    moments = (now - _CLOCK_CHANGE, now, now + _CLOCK_CHANGE, there - _CLOCK_CHANGE, there, there + _CLOCK_CHANGE)
+    return len({moment.astimezone(info).utcoffset() for moment in moments}) > 1
+
+
+def _instants(local: datetime, zone: str, *, elapsed: bool) -> list[datetime]:
+    """The instants of one local time: one, or none or two where the clock changes (see the module's docstring)."""
+    info = ZoneInfo(zone)
+    first, second = (local.replace(tzinfo=info, fold=fold).astimezone(UTC) for fold in (0, 1))
+    if first == second:
+        return [first]
+    if first < second:  # the clock is set back: local comes twice
+        return [first, second] if elapsed else [first]
+    return [] if elapsed else [_end_of_gap(second, first, info)]  # set forward: local does not exist
+
+
+def _end_of_gap(low: datetime, high: datetime, info: ZoneInfo) -> datetime:
+    """The instant at which the offset changes, found to the second between two that lie on either side of it."""
+    before = low.astimezone(info).utcoffset()
+    while high - low > timedelta(seconds=1):
+        middle = low + (high - low) / 2
+        low, high = (middle, high) if middle.astimezone(info).utcoffset() == before else (low, middle)
+    return high.replace(microsecond=0)
+
+
+def _instant(local: datetime, zone: str) -> datetime:
+    return local.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+
+
+def _croniter(expression: str, start: datetime) -> croniter:
+    return croniter(MACROS.get(expression, expression), start, implement_cron_bug=True)

@@ -1,0 +1,156 @@
+"""``.status`` as the API server holds it, to and from ``Status``. Pure; it knows field names and formats, no rule.
+
+Times are RFC 3339 in UTC with whole seconds, as Kubernetes writes them. Absent fields are left out, so that server-side
+apply removes what a tick no longer says.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from reconciler.model import Condition, Image, MoverIdentity, MoverResult, Run, Status
+
+_TIMES: Final = {
+    "lastSyncTime": "last_sync_time",
+    "lastSyncStartTime": "last_sync_start_time",
+    "nextSyncTime": "next_sync_time",
+    "lastSlot": "last_slot",
+    "scheduleSince": "schedule_since",
+    "nextRetryTime": "next_retry_time",
+}
+_PLAIN: Final = {
+    "observedGeneration": "observed_generation",
+    "lastSyncDurationSeconds": "last_sync_duration_seconds",
+    "observedSchedule": "observed_schedule",
+    "lastManualSync": "last_manual_sync",
+    "consecutiveFailures": "consecutive_failures",
+    "repositoryID": "repository_id",
+    "schemaFingerprint": "schema_fingerprint",
+}
+
+
+def parse_time(text: str) -> datetime:
+    """An RFC 3339 time as Kubernetes writes it, as an aware datetime in UTC."""
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def format_time(moment: datetime) -> str:
+    """A time as Kubernetes writes it: UTC, whole seconds, ``Z``."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def format_duration(seconds: float) -> str:
+    """Seconds as Go prints a time.Duration of whole milliseconds: ``1h2m3.5s``; the unit ``ms`` is not used."""
+    minutes, rest = divmod(round(seconds, 3), 60)
+    hours, minutes = divmod(int(minutes), 60)
+    text = f"{round(rest, 3):g}s"
+    if hours:
+        return f"{hours}h{minutes}m{text}"
+    return f"{minutes}m{text}" if minutes else text
+
+
+def parse_status(raw: Mapping[str, Any]) -> Status:
+    """The status of a listed CR; ``raw`` is its ``.status``, which only Quill and the CRD's default write."""
+    fields: dict[str, Any] = {name: parse_time(raw[key]) for key, name in _TIMES.items() if key in raw}
+    fields |= {name: raw[key] for key, name in _PLAIN.items() if key in raw}
+    if run := raw.get("currentRun"):
+        started = parse_time(run["startTime"]) if "startTime" in run else None
+        fields["current_run"] = Run(token=run["token"], attempt=run["attempt"], start_time=started)
+    if identity := raw.get("moverIdentity"):
+        fields["mover_identity"] = parse_identity(identity)
+    if result := raw.get("latestMoverStatus"):
+        fields["latest_mover_status"] = _parse_result(result)
+    if image := raw.get("latestImage"):
+        fields["latest_image"] = Image(api_group=image.get("apiGroup", ""), kind=image["kind"], name=image["name"])
+    return Status(conditions=tuple(_parse_condition(item) for item in raw.get("conditions", ())), **fields)
+
+
+def parse_identity(raw: Mapping[str, Any]) -> MoverIdentity:
+    """runAsUser, runAsGroup, fsGroup and supplementalGroups of a (pod) security context or of our own fields."""
+    return MoverIdentity(
+        run_as_user=raw.get("runAsUser"),
+        run_as_group=raw.get("runAsGroup"),
+        fs_group=raw.get("fsGroup"),
+        supplemental_groups=tuple(raw.get("supplementalGroups") or ()),
+    )
+
+
+def status_document(status: Status) -> dict[str, Any]:
+    """``status`` as the body of ``.status``; fields without a value are left out."""
+    document: dict[str, Any] = {key: getattr(status, name) for key, name in _PLAIN.items()}
+    document |= {key: format_time(moment) for key, name in _TIMES.items() if (moment := getattr(status, name))}
+    if status.last_sync_duration_seconds is not None:
+        document["lastSyncDuration"] = format_duration(status.last_sync_duration_seconds)
+    if status.current_run:
+        document["currentRun"] = _run_document(status.current_run)
+    if status.mover_identity:
+        document["moverIdentity"] = _identity_document(status.mover_identity)
+    if status.latest_mover_status:
+        document["latestMoverStatus"] = _result_document(status.latest_mover_status)
+    if image := status.latest_image:
+        document["latestImage"] = {"apiGroup": image.api_group, "kind": image.kind, "name": image.name}
+    document["conditions"] = [_condition_document(item, status.observed_generation) for item in status.conditions]
+    return {key: value for key, value in document.items() if value is not None and value != []}
+
+
+def _parse_condition(raw: Mapping[str, Any]) -> Condition:
+    return Condition(
+        type=raw["type"],
+        status=raw["status"],
+        reason=raw["reason"],
+        message=raw["message"],
+        last_transition_time=parse_time(raw["lastTransitionTime"]),
+    )
+
+
+def _condition_document(condition: Condition, generation: int) -> dict[str, Any]:
+    return {
+        "type": condition.type,
+        "status": condition.status,
+        "reason": condition.reason,
+        "message": condition.message,
+        "lastTransitionTime": format_time(condition.last_transition_time),
+        "observedGeneration": max(generation, 0),
+    }
+
+
+def _run_document(run: Run) -> dict[str, Any]:
+    document: dict[str, Any] = {"token": run.token, "attempt": run.attempt}
+    if run.start_time:
+        document["startTime"] = format_time(run.start_time)
+    return document
+
+
+def _identity_document(identity: MoverIdentity) -> dict[str, Any]:
+    document = {
+        "runAsUser": identity.run_as_user,
+        "runAsGroup": identity.run_as_group,
+        "fsGroup": identity.fs_group,
+        "supplementalGroups": list(identity.supplemental_groups) or None,
+    }
+    return {key: value for key, value in document.items() if value is not None}
+
+
+def _parse_result(raw: Mapping[str, Any]) -> MoverResult:
+    return MoverResult(
+        successful=raw["result"] == "Successful",
+        reason=raw.get("reason", ""),
+        message=raw.get("message", ""),
+        exit_code=raw.get("exitCode"),
+        phase=raw.get("phase", ""),
+        snapshot_id=raw.get("snapshotID", ""),
+        statistics=dict(raw.get("statistics", {})),
+    )
+
+
+def _result_document(result: MoverResult) -> dict[str, Any]:
+    document = {
+        "result": "Successful" if result.successful else "Failed",
+        "reason": result.reason,
+        "message": result.message,
+        "exitCode": result.exit_code,
+        "phase": result.phase,
+        "snapshotID": result.snapshot_id,
+        "statistics": result.statistics,
+    }
+    return {key: value for key, value in document.items() if value not in (None, "", {})}

@@ -1,0 +1,127 @@
+"""Custom resources as the API server lists them or files hold them, to ``Resource`` or to problems in plain words.
+
+The only module that imports jsonschema. What is valid is written in schemas/, but for cron strings, time zones and
+sizes, which a schema cannot judge. A user's mistake is a value here, never an exception, and all of them are found.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any, Final, cast
+
+import tzdata  # type: ignore[import-untyped]
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+from jsonschema.validators import extend
+
+from reconciler import __version__, hints, schedule
+from reconciler.assets import schema, schema_file
+from reconciler.explanations import Violation, explained, type_problem
+from reconciler.model import API_GROUP, Kind, Problem, Resource
+from reconciler.parsing import parse
+from reconciler.quantity import parse_quantity
+
+__all__ = ["fingerprint", "parse", "validate"]
+
+
+def validate(raw: Mapping[str, Any]) -> Resource | tuple[Problem, ...]:
+    """The resource, or every problem it has. What an API server has stored (it has a uid) has only its spec checked."""
+    name = raw.get("kind")
+    if not isinstance(name, str) or name not in set(Kind):
+        return (_kind_problem(name),)
+    kind, metadata, spec = Kind(name), raw.get("metadata"), raw.get("spec")
+    stored = isinstance(metadata, Mapping) and "uid" in metadata
+    problems = [] if stored else explained(kind, schema(kind), _violations(_envelope(kind), raw, ()))
+    if isinstance(spec, Mapping):
+        problems += _spec_problems(kind, spec)
+    elif stored or "spec" in raw:
+        problems.append(type_problem("spec", spec, "object"))
+    if problems:
+        return tuple(problems)
+    try:
+        return parse(raw)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        return (Problem("status", f"cannot be read: {error!r}", "only Quill writes the status; remove it", "status"),)
+
+
+@lru_cache(maxsize=1)
+def fingerprint() -> str:
+    """Under which rules something was found valid: a hash over the schemas, the versions of Quill and of the zones."""
+    digest = hashlib.sha256(f"{__version__} {tzdata.IANA_VERSION}".encode())
+    for kind in Kind:
+        digest.update(schema_file(kind).read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _whole_pattern(_: object, pattern: str, value: object, __: object) -> Iterator[ValidationError]:
+    """``pattern`` as RE2 reads it: ``$`` is the end of the text, not also the place before a last newline."""
+    if isinstance(value, str) and not re.fullmatch(pattern, value):
+        yield ValidationError(pattern)
+
+
+_Validator: Final = cast(
+    "type[Draft202012Validator]",
+    extend(Draft202012Validator, {"pattern": _whole_pattern}),  # type: ignore[no-untyped-call]
+)
+
+
+@lru_cache(maxsize=2)
+def _envelope(kind: Kind) -> Draft202012Validator:
+    """All but spec and status: the spec has its own validator, the status no reader but Quill."""
+    whole = schema(kind)
+    return _Validator({**whole, "properties": {**whole["properties"], "spec": True, "status": True}})
+
+
+@lru_cache(maxsize=2)
+def _spec(kind: Kind) -> Draft202012Validator:
+    return _Validator(schema(kind)["properties"]["spec"])
+
+
+def _violations(
+    validator: Draft202012Validator, value: Mapping[str, Any], prefix: tuple[str, ...]
+) -> Iterator[Violation]:
+    """What ``value`` violates; ``prefix`` is where it stands in the document."""
+    schema_prefix = [step for name in prefix for step in ("properties", name)]
+    for error in validator.iter_errors(value):
+        yield Violation(
+            keyword=str(error.validator),
+            limit=error.validator_value,
+            value=error.instance,
+            path=(*prefix, *error.absolute_path),
+            schema_path=(*schema_prefix, *error.absolute_schema_path),
+        )
+
+
+def _spec_problems(kind: Kind, spec: Mapping[str, Any]) -> list[Problem]:
+    judged = list(_judged(spec))
+    known = {problem.path for problem in judged}
+    found = explained(kind, schema(kind), _violations(_spec(kind), spec, ("spec",)))
+    return judged + [problem for problem in found if problem.path not in known]
+
+
+def _judged(spec: Mapping[str, Any]) -> Iterator[Problem]:
+    """What a schema cannot judge. Values of a wrong type are left to the schema."""
+    trigger, restic = spec.get("trigger"), spec.get("restic")
+    if isinstance(trigger, Mapping):
+        expression, zone = trigger.get("schedule"), trigger.get("timeZone")
+        if isinstance(expression, str) and (sentence := schedule.problem(expression)):
+            yield Problem("spec.trigger.schedule", sentence, rule="schedule")
+        if isinstance(zone, str) and (sentence := schedule.zone_problem(zone)):
+            hint = hints.near_value(zone, schedule.known_zones())
+            yield Problem("spec.trigger.timeZone", sentence, hint, "time-zone")
+    if isinstance(restic, Mapping) and _is_zero(restic.get("capacity")):
+        yield Problem("spec.restic.capacity", "must be more than 0", rule="out-of-bounds")
+
+
+def _is_zero(capacity: object) -> bool:
+    try:
+        return isinstance(capacity, str) and parse_quantity(capacity) == 0
+    except ValueError:
+        return False
+
+
+def _kind_problem(name: object) -> Problem:
+    if name is None:
+        return Problem("kind", "is missing", f"write kind: {' or '.join(Kind)}", "missing-field")
+    return Problem("kind", f"{name!r} is not a kind of {API_GROUP}", hints.near_value(str(name), Kind), "unknown-kind")

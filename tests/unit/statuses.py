@@ -1,0 +1,45 @@
+"""One status with every field in it, for the tests of what reads, writes and describes statuses."""
+
+from datetime import UTC, datetime
+
+from reconciler.model import Condition, Image, MoverIdentity, MoverResult, Run, Status
+
+_THEN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+_STATISTICS = {
+    "filesNew": 1, "filesChanged": 2, "filesUnmodified": 3, "dirsNew": 0, "dirsChanged": 0, "dirsUnmodified": 0,
+    "dataBlobs": 4, "treeBlobs": 5, "dataAdded": 6, "totalFilesProcessed": 6, "totalBytesProcessed": 2**40,
+    "totalDuration": 1.25, "filesRestored": 0, "bytesRestored": 0, "totalFiles": 0, "totalBytes": 0, "blobsPruned": 0,
+    "freedBytes": 0, "remainingBytes": 0,
+}  # fmt: skip
+
+FULL = Status(
+    observed_generation=4,
+    conditions=(
+        Condition(type="Ready", status="True", reason="Idle", message="accepted; idle", last_transition_time=_THEN),
+    ),
+    last_sync_time=_THEN,
+    last_sync_start_time=_THEN,
+    last_sync_duration_seconds=90.5,
+    next_sync_time=_THEN,
+    last_slot=_THEN,
+    schedule_since=_THEN,
+    observed_schedule="America/Argentina/Buenos_Aires " + "0 " * 50,
+    next_retry_time=_THEN,
+    current_run=Run(token="manual:" + "x" * 63, attempt=2, start_time=_THEN),
+    last_manual_sync="x" * 63,
+    consecutive_failures=2,
+    repository_id="0" * 64,
+    schema_fingerprint="0123456789abcdef",
+    mover_identity=MoverIdentity(run_as_user=1, run_as_group=2, fs_group=3, supplemental_groups=(4,)),
+    latest_mover_status=MoverResult(
+        successful=False,
+        reason="PartialBackup",
+        message="some files could not be read",
+        exit_code=3,
+        phase="backup",
+        repository_id="0" * 64,
+        snapshot_id="1" * 64,
+        statistics=_STATISTICS,
+    ),
+    latest_image=Image(api_group="snapshot.storage.k8s.io", kind="VolumeSnapshot", name="image-copy-0123456789ab"),
+)
