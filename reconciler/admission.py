@@ -1,14 +1,14 @@
 """Which of the due runs may start in this tick: a pure rule over all of them at once, the latest one first.
 
-restic's prune needs its repository for itself. While one runs no other run on that repository starts, and one that is due
-keeps later runs from starting, so that frequent backups cannot starve it.
+restic's prune needs its repository for itself. While one runs no other run on that repository starts, and one that is
+due keeps later runs from starting, so that frequent backups cannot starve it.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from reconciler.model import Action, Resource
+from reconciler.model import Action, Advance, Decision, Resource, Start, Wait
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +37,28 @@ def held_back(due: Iterable[Claim], running: Iterable[Claim]) -> Mapping[str, st
             held[claim.resource.uid] = f"queued behind the {blocker.action} of {who} on the same repository"
         ahead.append(claim)
     return held
+
+
+def admitted(decided: Iterable[tuple[Resource, Decision]]) -> list[tuple[Resource, Decision]]:
+    """The decisions, with a wait in the place of each start that has to stay in the queue."""
+    decided = list(decided)
+    due = [
+        Claim(resource=resource, action=resource.spec.action, since=decision.since)
+        for resource, decision in decided
+        if isinstance(decision, Start)
+    ]
+    running = [
+        Claim(resource=resource, action=decision.job.action, since=decision.job.created)
+        for resource, decision in decided
+        if isinstance(decision, Advance)
+    ]
+    held = held_back(due, running)
+    return [
+        (resource, Wait(reason="Queued", message=held[resource.uid]))
+        if isinstance(decision, Start) and resource.uid in held
+        else (resource, decision)
+        for resource, decision in decided
+    ]
 
 
 def _exclude(one: Claim, other: Claim) -> bool:

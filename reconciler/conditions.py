@@ -10,7 +10,19 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from reconciler.decision import CREATE, MANUAL, schedule_key, schedule_since
-from reconciler.model import Action, Advance, Condition, Finish, MoverIdentity, Problem, Resource, Run, Status, Wait
+from reconciler.model import (
+    Action,
+    Advance,
+    Condition,
+    Finish,
+    Job,
+    MoverIdentity,
+    Problem,
+    Resource,
+    Run,
+    Status,
+    Wait,
+)
 from reconciler.results import PERMANENT
 from reconciler.schedule import next_slot
 from reconciler.status import parse_time
@@ -39,7 +51,9 @@ def accepted(resource: Resource, *, now: datetime, fingerprint: str) -> Status:
     return status
 
 
-def rejected(status: Status, generation: int, problems: Iterable[Problem], *, now: datetime, fingerprint: str) -> Status:
+def rejected(
+    status: Status, generation: int, problems: Iterable[Problem], *, now: datetime, fingerprint: str
+) -> Status:
     """Status of a CR whose spec is invalid: nothing starts, and every problem is named with its field."""
     message = "; ".join(str(problem) for problem in problems)
     status = replace(
@@ -89,9 +103,19 @@ def started(status: Status, run: Run, *, created: datetime, inferred: MoverIdent
     return status
 
 
+def adopted(status: Status, run: Run, job: Job | None) -> Status:
+    """Status that records the start of a run whose tick was killed before it could; as it is where that is recorded."""
+    current = status.current_run
+    if job is None or (current and (current.token, current.attempt) == (run.token, run.attempt)):
+        return status
+    return started(status, run, created=job.created, inferred=None)
+
+
 def advancing(status: Status, decision: Advance, *, now: datetime) -> Status:
     """Status while a run is under way: Ready says what it said before, but for a cause of waiting that has gone."""
-    if status.consecutive_failures == 0 and not any(c.type == "Ready" and c.status == "True" for c in status.conditions):
+    if status.consecutive_failures == 0 and not any(
+        c.type == "Ready" and c.status == "True" for c in status.conditions
+    ):
         status = _without(status, "Stalled", "Reconciling")
         status = _with(status, now, ("Ready", True, "Progressing", "accepted; a run is under way"))
     return _with(status, now, ("Synchronizing", True, "SyncInProgress", decision.message))
@@ -109,7 +133,7 @@ def finished(resource: Resource, status: Status, decision: Finish, *, now: datet
     )
     if not result.successful:
         return _failed(resource, status, decision, now=now)
-    began = resource.status.last_sync_start_time or decision.ended
+    began = status.last_sync_start_time or decision.ended
     status = replace(
         _consumed(status, run),
         last_sync_time=decision.ended,

@@ -11,6 +11,7 @@ from reconciler.naming import slot_token
 from reconciler.progress import advance, image_of
 from reconciler.results import lost_result, result_of, stuck_result
 from reconciler.schedule import newest_slot
+from reconciler.status import parse_time
 
 MANUAL = "manual:"
 CREATE = "create"
@@ -47,9 +48,21 @@ def outstanding_run(resource: Resource, children: Children) -> Run | None:
 
 
 def is_unrecorded(resource: Resource, job: Job) -> bool:
-    """Whether no tick has lived to record that this Job was started."""
+    """Whether no tick has lived to record that this Job was started.
+
+    A Job whose slot or token is recorded as handled is none: a tick that hung since before that time made it again.
+    """
     recorded = resource.status.last_sync_start_time
-    return recorded is None or job.created > recorded
+    return (recorded is None or job.created > recorded) and not _is_handled(resource, job.run)
+
+
+def _is_handled(resource: Resource, run: Run) -> bool:
+    current, status = resource.status.current_run, resource.status
+    if current and current.token == run.token:
+        return run.attempt <= current.attempt
+    if run.token.startswith(MANUAL):
+        return run.token == f"{MANUAL}{status.last_manual_sync}"
+    return run.token != CREATE and status.last_slot is not None and parse_time(run.token) <= status.last_slot
 
 
 def due_start(resource: Resource, *, now: datetime) -> Start | None:
@@ -137,4 +150,3 @@ def _idle(resource: Resource) -> Wait:
     if resource.spec.schedule:
         return Wait(reason="WaitingForSchedule", message="waiting for the next slot")
     return Wait(reason="WaitingForManual", message="waiting for a new spec.trigger.manual")
-

@@ -1,8 +1,8 @@
-"""Which Events a change of status is worth: on transitions only, with names that make a repeated write the same one. Pure."""
+"""Which Events a change of status is worth: on transitions only, and a repeated write is the same Event. Pure."""
 
 from dataclasses import dataclass
 
-from reconciler.model import Resource, Status
+from reconciler.model import API_VERSION, Rejected, Resource, Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,12 +18,20 @@ class Note:
 
 def notes(before: Status, after: Status, action: str) -> tuple[Note, ...]:
     """What happened between the listed status and the recorded one, in the order in which it did."""
-    return tuple(note for note in (_started(before, after, action), _ended(before, after), _invalid(before, after)) if note)
+    return tuple(
+        note for note in (_started(before, after, action), _ended(before, after), _invalid(before, after)) if note
+    )
 
 
-def regarding(resource: Resource) -> dict[str, str]:
+def regarding(resource: Resource | Rejected) -> dict[str, str]:
     """The object reference of an Event about a CR."""
-    return {"kind": resource.kind, "namespace": resource.namespace, "name": resource.name, "uid": resource.uid}
+    return {
+        "apiVersion": API_VERSION,
+        "kind": str(resource.kind),
+        "namespace": resource.namespace,
+        "name": resource.name,
+        "uid": resource.uid,
+    }
 
 
 def _started(before: Status, after: Status, action: str) -> Note | None:
@@ -45,7 +53,9 @@ def _ended(before: Status, after: Status) -> Note | None:
     key = f"{after.last_sync_start_time}"
     if result.successful:
         image = f"; latestImage is {after.latest_image.name}" if after.latest_image else ""
-        return Note(kind="Normal", reason="TransferCompleted", action="RecordResult", message=f"sync completed{image}", key=key)
+        return Note(
+            kind="Normal", reason="TransferCompleted", action="RecordResult", message=f"sync completed{image}", key=key
+        )
     message = f"{result.reason}: {result.message}"
     return Note(kind="Warning", reason="TransferFailed", action="RecordResult", message=message, key=key)
 

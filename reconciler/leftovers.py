@@ -6,7 +6,7 @@ inspection without them. A restored image goes when a newer one is published and
 
 from collections.abc import Iterable, Mapping
 
-from reconciler.decision import is_unrecorded
+from reconciler.decision import is_unrecorded, outstanding_run
 from reconciler.model import Children, Deletion, Job, JobState, Resource, Volume
 from reconciler.naming import child_name
 
@@ -42,7 +42,7 @@ def _of_failed_runs(resource: Resource, children: Children, failed: Iterable[Job
 
 
 def _old_images(resource: Resource, children: Children, claims: Mapping[str, Volume]) -> Iterable[Deletion]:
-    current = resource.status.current_run
+    current = outstanding_run(resource, children)
     needed = {child_name(resource, "image", current)} if current else set()
     if image := resource.status.latest_image:
         needed.add(image.name)

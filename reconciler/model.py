@@ -169,6 +169,20 @@ class Resource:
     deleting: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected:
+    """A listed CR whose spec is invalid; without ``problems`` an earlier tick has already said so."""
+
+    kind: Kind
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+    resource_version: str
+    status: Status
+    problems: tuple[Problem, ...] = ()
+
+
 class JobState(StrEnum):
     """Where a Job stands; ``Complete`` and ``Failed`` are its terminal conditions."""
 
@@ -213,6 +227,7 @@ class Pod:
     node: str = ""
     claims: tuple[str, ...] = ()
     security: MoverIdentity = field(default_factory=MoverIdentity)
+    owner_uid: str = ""
     trouble: str = ""
     termination_message: str | None = None
     termination_reason: str = ""

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Mapping
 from datetime import datetime
 
-from reconciler.model import API_GROUP, API_VERSION, Kind, Resource, Run
+from reconciler.model import API_GROUP, API_VERSION, Kind, Rejected, Resource, Run
 
 MANAGER = "quill"
 GATE_MANAGER = "quill-gate"
@@ -43,6 +43,11 @@ def child_name(owner: Resource, purpose: str, run: Run) -> str:
     return f"{purpose}-{readable}-{digest}"
 
 
+def event_name(owner: Resource | Rejected, *about: str) -> str:
+    """Name of the Event that says ``about`` of a CR: the same however often it is written."""
+    return f"{owner.name[:_LABEL_LIMIT]}.{_digest(owner.uid, *about)}"
+
+
 def label_value(text: str) -> str:
     """``text`` as a label value: itself when it fits 63 characters, else its beginning and a hash."""
     if len(text) <= _LABEL_LIMIT:
@@ -56,7 +61,7 @@ def labels(owner: Resource, component: str) -> dict[str, str]:
         **MANAGED_BY,
         "app.kubernetes.io/name": MANAGER,
         "app.kubernetes.io/component": component,
-        OWNER_KIND: owner.kind,
+        OWNER_KIND: str(owner.kind),
         OWNER_NAME: label_value(owner.name),
         OWNER_UID: owner.uid,
     }
@@ -65,7 +70,7 @@ def labels(owner: Resource, component: str) -> dict[str, str]:
 def owner_reference(kind: str, name: str, uid: str) -> dict[str, object]:
     """A controller ownerReference to a CR or a Job, without blockOwnerDeletion (that needs rights on finalizers)."""
     versions: Mapping[str, str] = {Kind.SOURCE: API_VERSION, Kind.DESTINATION: API_VERSION, "Job": "batch/v1"}
-    return {"apiVersion": versions[kind], "kind": kind, "name": name, "uid": uid, "controller": True}
+    return {"apiVersion": versions[kind], "kind": str(kind), "name": name, "uid": uid, "controller": True}
 
 
 def host_of(resource: Resource) -> str | None:

@@ -67,7 +67,7 @@ def start_plan(resource: Resource, run: Run, surroundings: Surroundings) -> JobP
 
 
 def advance_plan(
-    resource: Resource, step: Advance, children: Children, surroundings: Surroundings
+    resource: Resource, step: Advance, *, children: Children, surroundings: Surroundings
 ) -> SnapshotPlan | VolumePlan | None:
     """The child that a step of a run under way lacks; None also where a clone's source has gone meanwhile."""
     if step.snapshot or step.image:
@@ -76,7 +76,8 @@ def advance_plan(
         return None
     if step.job.action is Action.RESTORE:
         return _restore_volume(resource, step.job)
-    return _backup_volume(resource, step.job, children, surroundings.claims.get(resource.spec.source_pvc or ""))
+    source = surroundings.claims.get(resource.spec.source_pvc or "")
+    return _backup_volume(resource, step.job, children=children, source=source)
 
 
 def identity_of(resource: Resource, surroundings: Surroundings) -> MoverIdentity:
@@ -172,7 +173,7 @@ def _restore_volume(resource: Resource, job: Job) -> VolumePlan:
     )
 
 
-def _backup_volume(resource: Resource, job: Job, children: Children, source: Volume | None) -> VolumePlan | None:
+def _backup_volume(resource: Resource, job: Job, *, children: Children, source: Volume | None) -> VolumePlan | None:
     snapshot = children.snapshot(child_name(resource, "snapshot", job.run))
     if source is None and snapshot is None:
         return None
@@ -191,9 +192,8 @@ def _backup_volume(resource: Resource, job: Job, children: Children, source: Vol
 
 
 def _reader(identity: MoverIdentity) -> MoverIdentity:
-    """The identity of a backup: never with fsGroup, for which kubelet would rewrite the volume; its group still reads."""
+    """The identity of a backup: never with fsGroup, for which kubelet would rewrite the volume; its group reads."""
     if identity.fs_group is None:
         return identity
     groups = dict.fromkeys((*identity.supplemental_groups, identity.fs_group))
     return replace(identity, fs_group=None, supplemental_groups=tuple(groups))
-

@@ -59,4 +59,3 @@ def _running_message(job: Job, pods: tuple[Pod, ...]) -> str:
 
 def _because(error: str) -> str:
     return f": {error}" if error else ""
-

@@ -9,7 +9,7 @@ from decimal import Decimal
 _UNITS = {"": Decimal(1), "m": Decimal("0.001")}
 _UNITS |= {letter: Decimal(1000) ** power for power, letter in enumerate("kMGTPE", start=1)}
 _UNITS |= {f"{letter}i": Decimal(1024) ** power for power, letter in enumerate("KMGTPE", start=1)}
-_QUANTITY = re.compile(r"([0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)(m|[kMGTPE]|[KMGTPE]i|)")
+_QUANTITY = re.compile(r"((?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?)(m|[kMGTPE]|[KMGTPE]i|)")
 
 
 def parse_quantity(text: str) -> int:

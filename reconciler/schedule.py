@@ -1,7 +1,7 @@
 """Cron schedules: which instants are slots, what is wrong with an expression. The only module that imports croniter.
 
-Five fields or a macro, day-of-month and day-of-week as in Vixie cron and the Kubernetes CronJob (one that begins with
-``*`` restricts the other, two that do not are a union). Local times follow the zone's clock: one that a change of the clock skips
+Five fields or a macro, day-of-month and day-of-week as in Vixie cron (one that begins with ``*`` restricts the other, two
+that do not are a union; the Kubernetes CronJob does not count ``*/2`` among the former). Local times follow the zone's clock: one that a change of the clock skips
 runs at the end of the gap, one that it repeats runs the first time only; schedules whose hour begins with ``*`` follow
 elapsed time instead, so that an hourly backup stays hourly. Nothing here reads the clock.
 """
@@ -53,7 +53,7 @@ def _is_field(index: int, text: str) -> bool:
     terms = [_TERM.fullmatch(term) for term in text.split(",")]
     if not all(terms):
         return False
-    if any(term and f"{term[1]}{term[3]}".isdigit() and int(term[1]) > int(term[3]) for term in terms):
+    if any(term and term[3] and _number(index, term[1]) > _number(index, term[3]) for term in terms):
         return False  # croniter would wrap 5-1 around; cron(8) and the Kubernetes CronJob refuse it
     alone = ["*"] * len(_FIELDS)
     alone[index] = text
@@ -62,6 +62,12 @@ def _is_field(index: int, text: str) -> bool:
     except CroniterError:
         return False
     return True
+
+
+def _number(index: int, text: str) -> int:
+    """A number or name in a field, as a number; 0 for what croniter will refuse anyway."""
+    value = str(croniter.ALPHACONV[index].get(text.lower(), text))
+    return int(value) if value.isdigit() else 0
 
 
 @lru_cache(maxsize=1024)
@@ -107,19 +113,22 @@ def _slots_around(expression: str, zone: str, now: datetime, *, newest: bool) ->
         nearest = times.get_next(datetime) if forward else times.get_prev(datetime)
         if not _offset_changes(zone, now, nearest):
             return [_instant(nearest, zone)]
-        return _slots_near_change(expression, zone, local, forward=forward)
+        return _slots_near_change(expression, zone, now, forward=forward)
     except CroniterBadDateError:
         return []
 
 
-def _slots_near_change(expression: str, zone: str, local: datetime, *, forward: bool) -> list[datetime]:
+def _slots_near_change(expression: str, zone: str, now: datetime, *, forward: bool) -> list[datetime]:
+    """Every slot on the wanted side of ``now`` within reach of a change, and at least one."""
+    local = now.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
     start = local - _CLOCK_CHANGE if forward else local + _CLOCK_CHANGE
     times = _croniter(expression, start)
     elapsed = MACROS.get(expression, expression).split()[1].startswith("*")
     slots: list[datetime] = []
     while True:
         candidate = times.get_next(datetime) if forward else times.get_prev(datetime)
-        slots.extend(_instants(candidate, zone, elapsed=elapsed))
+        instants = _instants(candidate, zone, elapsed=elapsed)
+        slots.extend(slot for slot in instants if (slot > now) is forward)
         beyond = candidate > local + _CLOCK_CHANGE if forward else candidate < local - _CLOCK_CHANGE
         if beyond and slots:
             return slots

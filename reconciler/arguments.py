@@ -1,0 +1,35 @@
+"""Options that several verbs share, and the types of their values. It prints nothing and reads no cluster."""
+
+import argparse
+import re
+from datetime import UTC, datetime
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|)")
+_UNITS = {"ms": 0.001, "": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def add_cluster_arguments(parser: argparse.ArgumentParser) -> None:
+    """``--context`` and ``--namespace``."""
+    parser.add_argument("--context", metavar="NAME", help="context of the kubeconfig (default: the current one)")
+    parser.add_argument(
+        "-n", "--namespace", metavar="NAME", help="look at this namespace only (default: at all of them)"
+    )
+
+
+def duration(text: str) -> float:
+    """``20s``, ``1m`` or a number of seconds, in seconds."""
+    match = _DURATION.fullmatch(text)
+    if not match:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 20s or 1m")
+    return float(match[1]) * _UNITS[match[2]]
+
+
+def instant(text: str) -> datetime:
+    """An RFC 3339 time with its offset, such as ``2026-01-02T03:00:00Z``, in UTC."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 2026-01-02T03:00:00Z") from error
+    if moment.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"{text!r} does not say its offset from UTC; put a Z behind it for UTC")
+    return moment.astimezone(UTC)

@@ -1,0 +1,200 @@
+"""The API server: raw JSON lists, server-side apply, deletes and Events. The only module that imports kubernetes.
+
+No typed models and no discovery: the kinds are few and known. Every write may be sent again without harm (an apply, a
+delete of one uid, an Event of a fixed name), so what looks like a passing fault is retried here and nowhere else.
+"""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from threading import Lock
+from typing import Any, Final, Protocol, cast
+from urllib.parse import quote, urlencode
+
+from kubernetes import config
+from kubernetes.client import ApiClient, Configuration
+from urllib3 import Retry, Timeout
+from urllib3.exceptions import HTTPError, MaxRetryError
+
+from reconciler.errors import ClusterError, SetupError
+from reconciler.model import API_GROUP, Kind
+from reconciler.naming import MANAGER
+
+Object = Mapping[str, Any]
+
+PAGE: Final = 500
+CONCURRENCY: Final = 16
+_PATHS: Final = {
+    Kind.SOURCE: (f"apis/{API_GROUP}/v1alpha1", "replicationsources"),
+    Kind.DESTINATION: (f"apis/{API_GROUP}/v1alpha1", "replicationdestinations"),
+    "Job": ("apis/batch/v1", "jobs"),
+    "VolumeSnapshot": ("apis/snapshot.storage.k8s.io/v1", "volumesnapshots"),
+    "PersistentVolumeClaim": ("api/v1", "persistentvolumeclaims"),
+    "Pod": ("api/v1", "pods"),
+    "Namespace": ("api/v1", "namespaces"),
+    "Event": ("apis/events.k8s.io/v1", "events"),
+}
+_RETRY: Final = Retry(
+    total=4,
+    backoff_factor=0.2,
+    backoff_max=5,
+    status_forcelist=(429, 500, 502, 503, 504),
+    allowed_methods=None,
+    raise_on_status=False,
+)
+_TIMEOUT: Final = Timeout(connect=5, read=60)
+_GONE: Final = 410
+_REMEDIES: Final = {
+    401: "the credentials are not accepted; renew the kubeconfig or the service account's token",
+    403: "grant it: kubectl apply --server-side -k kustomize/overlays/cluster",
+    404: "is the CustomResourceDefinition installed? kubectl apply --server-side -k kustomize/crds",
+}
+
+
+class Cluster(Protocol):
+    """What a tick asks of an API server. Everything raises ClusterError, or SetupError where no object is at fault."""
+
+    def list_objects(self, kind: str, *, namespace: str | None = None, selector: str = "") -> Iterator[Object]:
+        """Every object of a kind, a page at a time."""
+
+    def read_namespace(self, name: str) -> Object:
+        """One Namespace."""
+
+    def apply(self, body: Object, *, manager: str = MANAGER, subresource: str = "") -> Object:
+        """Server-side apply, and the object as it is then. With a resourceVersion in ``body`` a newer one is a 409."""
+
+    def create_event(self, body: Object) -> None:
+        """An events.k8s.io/v1 Event; one that exists already is left as it is."""
+
+    def delete(self, kind: str, namespace: str, *, name: str, uid: str) -> None:
+        """Delete one object and in the background what it owns; one that has gone, or is another by now, is fine."""
+
+
+class ApiServer:
+    """``Cluster`` over HTTPS, for any number of threads. ``requests`` counts what was sent, by verb."""
+
+    def __init__(self, configuration: Configuration, *, dry_run: bool = False) -> None:
+        configuration.connection_pool_maxsize = CONCURRENCY
+        self._host = configuration.host.rstrip("/")
+        self._pool = ApiClient(configuration).rest_client.pool_manager
+        self._headers = {str(each["key"]): str(each["value"]) for each in _credentials(configuration)}
+        self._dry_run = {"dryRun": "All"} if dry_run else {}
+        self._lock = Lock()
+        self.requests: Counter[str] = Counter()
+
+    def list_objects(self, kind: str, *, namespace: str | None = None, selector: str = "") -> Iterator[Object]:
+        """Every object of a kind, a page at a time; kind and apiVersion, which lists leave out, are put in."""
+        query = {"limit": str(PAGE)} | ({"labelSelector": selector} if selector else {})
+        path, more = _path(kind, namespace), ""
+        while True:
+            try:
+                page = self._request("list", path, query=query | ({"continue": more} if more else {}))
+            except ClusterError as error:
+                if error.status != _GONE or not more:
+                    raise _unlistable(kind, namespace, error) from error
+                more = ""  # the list grew too old; whoever reads it knows objects by uid and takes the newer one
+                continue
+            about = {"apiVersion": page["apiVersion"], "kind": str(kind)}
+            for item in page["items"] or ():
+                yield about | item
+            more = page["metadata"].get("continue", "")
+            if not more:
+                return
+
+    def read_namespace(self, name: str) -> Object:
+        """One Namespace."""
+        return self._request("get", _path("Namespace", None, name))
+
+    def apply(self, body: Object, *, manager: str = MANAGER, subresource: str = "") -> Object:
+        """Server-side apply; unknown fields are refused, since a template may have a slip."""
+        metadata = body["metadata"]
+        path = _path(body["kind"], metadata["namespace"], metadata["name"], subresource)
+        query = {"fieldManager": manager, "force": "true", "fieldValidation": "Strict"}
+        return self._request("patch", path, query=query | self._dry_run, body=body)
+
+    def create_event(self, body: Object) -> None:
+        """An Event; its name is made of what it says, so one that exists already says the same."""
+        try:
+            self._request("post", _path("Event", body["metadata"]["namespace"]), query=self._dry_run, body=body)
+        except ClusterError as error:
+            if error.reason != "AlreadyExists":
+                raise
+
+    def delete(self, kind: str, namespace: str, *, name: str, uid: str) -> None:
+        """Delete one object and in the background what it owns."""
+        options = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
+        try:
+            self._request("delete", _path(kind, namespace, name), query=self._dry_run, body=options)
+        except ClusterError as error:
+            if error.status not in (404, 409):
+                raise
+
+    def _request(
+        self, verb: str, path: str, *, query: Mapping[str, str] | None = None, body: Object | None = None
+    ) -> dict[str, Any]:
+        with self._lock:
+            self.requests[verb] += 1
+        method = {"list": "GET"}.get(verb, verb.upper())
+        content = "application/apply-patch+yaml" if verb == "patch" else "application/json"
+        try:
+            response = self._pool.request(
+                method,
+                f"{self._host}/{path}?{urlencode(query or {})}",
+                body=None if body is None else json.dumps(body, ensure_ascii=False).encode(),
+                headers={**self._headers, "Accept": "application/json", "Content-Type": content},
+                retries=_RETRY,
+                timeout=_TIMEOUT,
+            )
+            answer = json.loads(response.data) if response.data else {}
+        except (HTTPError, OSError, ValueError) as error:
+            cause = error.reason if isinstance(error, MaxRetryError) and error.reason else error
+            raise ClusterError(f"no usable answer from {self._host}: {cause}") from error
+        if response.status >= 400:
+            raise _refused(verb, path, status=response.status, answer=answer if isinstance(answer, dict) else {})
+        return dict(answer)
+
+
+def connect(*, context: str | None = None, dry_run: bool = False) -> ApiServer:
+    """The API server of the kubeconfig, or inside a pod the one of its service account.
+
+    Raises SetupError when neither is there or usable.
+    """
+    configuration = Configuration()
+    try:
+        if context is None and "KUBECONFIG" not in os.environ and "KUBERNETES_SERVICE_HOST" in os.environ:
+            config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+        else:
+            config.load_kube_config(context=context, client_configuration=configuration)  # type: ignore[no-untyped-call]
+    except (config.ConfigException, OSError, ValueError) as error:
+        raise SetupError(f"no cluster to talk to: {error}; set KUBECONFIG or give --context") from error
+    return ApiServer(configuration, dry_run=dry_run)
+
+
+def _credentials(configuration: Configuration) -> Iterator[Mapping[str, Any]]:
+    yield from cast("Mapping[str, Mapping[str, Any]]", configuration.auth_settings()).values()
+
+
+def service_account_namespace() -> str | None:
+    """The namespace this process's pod runs in; None outside of a pod."""
+    file = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+    return file.read_text(encoding="utf-8").strip() if file.exists() else None
+
+
+def _path(kind: str, namespace: str | None, *rest: str) -> str:
+    root, plural = _PATHS[kind]
+    parts = [*(("namespaces", namespace) if namespace else ()), plural, *filter(None, rest)]
+    return "/".join((root, *(quote(part, safe="") for part in parts)))
+
+
+def _refused(verb: str, path: str, *, status: int, answer: Object) -> ClusterError:
+    """The API server's own words: they name the object, the verb and the right that is missing."""
+    message = answer.get("message") or f"HTTP {status}"
+    return ClusterError(f"{verb} {path}: {message}", status=status, reason=str(answer.get("reason", "")))
+
+
+def _unlistable(kind: str, namespace: str | None, error: ClusterError) -> SetupError:
+    where = f"in namespace {namespace}" if namespace else "in all namespaces"
+    remedy = _REMEDIES.get(error.status)
+    return SetupError(f"cannot list {_PATHS[kind][1]} {where}: {error}" + (f"; {remedy}" if remedy else ""))

@@ -1,0 +1,207 @@
+"""From a plan to the object that is applied: the only module that imports jinja2.
+
+Templates belong to the cluster's administrator, values to whoever writes a custom resource. So a value can never become
+structure: Jinja is sandboxed and strict, every ``{{ }}`` is written as JSON, and what decides whose an object is (kind,
+name, namespace, labels, owner) is put in after rendering.
+"""
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateSyntaxError, Undefined
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from reconciler import naming
+from reconciler.errors import RenderError
+from reconciler.model import Action, JobPlan, Plan, Resource, SnapshotPlan, VolumePlan
+
+DEFAULT_IMAGE: Final = "docker.io/restic/restic:0.19.1"
+DEFAULT_USER: Final = 65534
+MOVER_TIMEOUT: Final = 24 * 60 * 60
+"""Seconds a mover may work; templates/mover.yaml.j2 adds an hour for the Job's own deadline."""
+
+_SCRIPT: Final = "mover.sh"
+_VERSIONS: Final = {
+    "Job": "batch/v1",
+    "VolumeSnapshot": "snapshot.storage.k8s.io/v1",
+    "PersistentVolumeClaim": "v1",
+}
+
+
+class Renderer:
+    """Renders with the templates of one folder; each template is read once."""
+
+    def __init__(self, folder: Path, *, image: str) -> None:
+        self._folder = folder
+        self._image = image
+        self._environment = ImmutableSandboxedEnvironment(
+            loader=FileSystemLoader(folder),
+            undefined=StrictUndefined,
+            finalize=_as_json,
+            autoescape=False,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        self._script = lru_cache(maxsize=1)(self._read_script)
+
+    def rendered(self, plan: Plan, owner: Resource, *, job_uid: str = "") -> dict[str, Any]:
+        """The object to apply. ``job_uid`` is needed where the run's Job owns it. Raises RenderError."""
+        match plan:
+            case JobPlan():
+                return self._job(plan, owner)
+            case SnapshotPlan():
+                kind, template, component = "VolumeSnapshot", "snapshot.yaml.j2", "snapshot" if plan.job else "image"
+                values: dict[str, Any] = {"claim": plan.claim, "class_name": plan.class_name}
+            case VolumePlan():
+                kind, template, component = "PersistentVolumeClaim", "volume.yaml.j2", "volume"
+                values = _volume_values(plan)
+        body = self._document(template, kind, values)
+        reference = naming.owner_reference("Job", plan.job, job_uid) if plan.job else _reference(owner)
+        return _identified(body, plan, owner, component=component, reference=reference)
+
+    def _job(self, plan: JobPlan, owner: Resource) -> dict[str, Any]:
+        template = f"{plan.action}.yaml.j2"
+        values = _job_values(plan) | {"image": self._image, "script": self._script()}
+        body = self._document(template, "Job", values)
+        spec = body["spec"]
+        try:
+            metadata = spec["template"].setdefault("metadata", {})
+            metadata["labels"] = {**(metadata.get("labels") or {}), **naming.labels(owner, "mover")}
+            if plan.action is Action.BACKUP:
+                _check_backup(template, spec["template"]["spec"])
+        except (AttributeError, KeyError, TypeError) as error:
+            raise RenderError(f"{template}: spec.template does not look like a Job's: {error!r}") from error
+        spec["suspend"] = plan.suspend
+        body = _identified(body, plan, owner, component="mover", reference=_reference(owner))
+        body["metadata"]["annotations"] |= {
+            naming.ACTION: str(plan.action),
+            naming.COPY_METHOD: str(plan.copy_method),
+        }
+        return body
+
+    def _document(self, template: str, kind: str, values: Mapping[str, Any]) -> dict[str, Any]:
+        text = self._text(template, values)
+        try:
+            body = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
+        except yaml.YAMLError as error:
+            raise RenderError(f"{template}: does not render to YAML: {' '.join(str(error).split())}") from error
+        if not isinstance(body, dict) or not isinstance(body.get("spec"), dict):
+            raise RenderError(f"{template}: does not render to one object with a spec")
+        if (body.get("apiVersion"), body.get("kind")) != (_VERSIONS[kind], kind):
+            found = f"{body.get('apiVersion')} {body.get('kind')}"
+            raise RenderError(f"{template}: must render to a {_VERSIONS[kind]} {kind}, not to a {found}")
+        return body
+
+    def _text(self, template: str, values: Mapping[str, Any]) -> str:
+        try:
+            return self._environment.get_template(template).render(values)
+        except TemplateSyntaxError as error:
+            raise RenderError(f"{error.name or template}:{error.lineno}: {error.message}") from error
+        except (TemplateError, ArithmeticError, TypeError, ValueError) as error:
+            raise RenderError(f"{template}{_line(error, self._folder)}: {error}") from error
+
+    def _read_script(self) -> str:
+        try:
+            return _literal((self._folder / _SCRIPT).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise RenderError(f"{_SCRIPT}: cannot be read: {error}") from error
+
+
+def _as_json(value: object) -> str:
+    """``value`` as JSON that YAML 1.1 reads as the same value: ASCII only, each character one escape."""
+    if isinstance(value, Undefined):
+        return str(value)  # raises, and names what is undefined
+    text = json.dumps(value, ensure_ascii=False)
+    return "".join(letter if " " <= letter <= "~" else _escaped(letter) for letter in text)
+
+
+def _escaped(letter: str) -> str:
+    code = ord(letter)
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def _literal(text: str) -> str:
+    """``text`` for a command or an environment, where kubelet expands ``$(NAME)`` and reads ``$$`` as ``$``."""
+    return text.replace("$", "$$")
+
+
+def _line(error: Exception, folder: Path) -> str:
+    """``:<line>`` of the template where it failed, which Jinja keeps in the traceback only."""
+    found, trace = "", error.__traceback__
+    while trace:
+        if trace.tb_frame.f_code.co_filename.startswith(str(folder)):
+            found = f":{trace.tb_lineno}"
+        trace = trace.tb_next
+    return found
+
+
+def _job_values(plan: JobPlan) -> dict[str, Any]:
+    security = plan.security
+    user = DEFAULT_USER if security.run_as_user is None else security.run_as_user
+    group = DEFAULT_USER if security.run_as_group is None else security.run_as_group
+    return {
+        "action": str(plan.action),
+        "secret": plan.secret,
+        "claim": plan.claim,
+        "host": _literal(plan.host or ""),
+        "ignore_inode": plan.ignore_inode,
+        "node_name": plan.node_name,
+        "privileged": plan.privileged,
+        "user": user,
+        "group": group,
+        "fs_group": group if security.fs_group is None else security.fs_group,
+        "supplemental_groups": list(security.supplemental_groups),
+        "timeout": MOVER_TIMEOUT,
+        "keep": plan.action is Action.RESTORE,
+    }
+
+
+def _volume_values(plan: VolumePlan) -> dict[str, Any]:
+    kind, name = plan.data_source or (None, None)
+    return {
+        "size": plan.size,
+        "access_modes": list(plan.access_modes),
+        "storage_class_name": plan.storage_class_name,
+        "volume_mode": plan.volume_mode,
+        "data_source_kind": kind,
+        "data_source_name": name,
+    }
+
+
+def _check_backup(template: str, pod: Mapping[str, Any]) -> None:
+    """What would let kubelet or a mover change the volume that is backed up, whoever wrote the template."""
+    if "fsGroup" in (pod.get("securityContext") or {}):
+        raise RenderError(f"{template}: a backup must not have an fsGroup: kubelet would rewrite the volume's owners")
+    for volume in pod.get("volumes") or ():
+        claim = volume.get("persistentVolumeClaim")
+        if volume.get("name") == "data" and not (claim and claim.get("readOnly") is True):
+            raise RenderError(f"{template}: the volume data must be a persistentVolumeClaim with readOnly: true")
+
+
+def _reference(owner: Resource) -> dict[str, object]:
+    return naming.owner_reference(owner.kind, owner.name, owner.uid)
+
+
+def _identified(
+    body: dict[str, Any], plan: Plan, owner: Resource, *, component: str, reference: Mapping[str, object]
+) -> dict[str, Any]:
+    """``body`` with the metadata that no template decides; labels and annotations of its own stay beside it."""
+    given = body.get("metadata") or {}
+    body["metadata"] = {
+        "name": plan.name,
+        "namespace": owner.namespace,
+        "labels": {**(given.get("labels") or {}), **naming.labels(owner, component)},
+        "annotations": {
+            **(given.get("annotations") or {}),
+            naming.RUN: plan.run.token,
+            naming.ATTEMPT: str(plan.run.attempt),
+        },
+        "ownerReferences": [dict(reference)],
+    }
+    body.pop("status", None)
+    return body

@@ -1,0 +1,325 @@
+"""One tick, in order: observe, decide, then for each CR render, apply and record. It holds no rule of its own.
+
+Killed between any two requests, or run twice at once, it leads to the same end: names are locks, a status is written
+only over the one that was read, and what is missing is derived again by the next tick.
+"""
+
+import logging
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Final
+
+from reconciler import conditions, events
+from reconciler.admission import admitted
+from reconciler.cluster import CONCURRENCY, Cluster
+from reconciler.decision import decide
+from reconciler.errors import ClusterError, ReconcilerError, RenderError
+from reconciler.leftovers import leftovers
+from reconciler.model import (
+    Advance,
+    Children,
+    Decision,
+    Finish,
+    Job,
+    Pod,
+    Rejected,
+    Resource,
+    Snapshot,
+    Start,
+    Status,
+    Surroundings,
+    VolumePlan,
+    Wait,
+)
+from reconciler.naming import GATE_MANAGER, event_name
+from reconciler.observing import parse_job, parse_snapshot, parse_volume
+from reconciler.planning import advance_plan, inferred_identity, needs_namespace, needs_pods, start_plan
+from reconciler.rendering import Renderer
+from reconciler.status import format_time, status_document
+from reconciler.validation import fingerprint
+from reconciler.world import World, is_privileged, list_pods, list_snapshots, observe
+
+_LOG: Final = logging.getLogger(__name__)
+_POLL_SECONDS: Final = 0.5
+_STEPS: Final = 4  # start, snapshot, volume with open gate, and the look at what came of it
+_NOTE_LIMIT: Final = 1024
+_IMMUTABLE: Final = "field is immutable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a tick did about one CR: ``what`` is Started, Running, Finished, Failed, Rejected, Error or a wait's reason."""
+
+    resource: Resource | Rejected
+    what: str
+    message: str = ""
+    unrecorded: bool = False
+    bug: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class _Work:
+    """One CR on its way through a tick."""
+
+    resource: Resource
+    children: Children
+    surroundings: Surroundings
+    decision: Decision
+    status: Status
+    awaits_snapshot: bool = False
+    problem: str = ""
+    is_bug: bool = False
+    events: list[Decision] = field(default_factory=list)
+
+
+class Tick:
+    """One tick over a cluster, or over one namespace of it."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        renderer: Renderer,
+        *,
+        now: datetime,
+        namespace: str | None = None,
+        dry_run: bool = False,
+    ) -> None:
+        self._cluster = cluster
+        self._renderer = renderer
+        self._now = now
+        self._namespace = namespace
+        self._dry_run = dry_run
+
+    def run(self, *, settle: float = 0) -> list[Outcome]:
+        """Do it, and wait at most ``settle`` seconds for snapshots that become ready meanwhile.
+
+        Raises SetupError when the cluster cannot be observed; everything else ends in some CR's outcome.
+        """
+        deadline = time.monotonic() + settle
+        world = observe(self._cluster, namespace=self._namespace)
+        with ThreadPoolExecutor(CONCURRENCY) as pool:
+            outcomes = list(pool.map(self._rejection, world.rejected))
+            work = self._work(world, pool)
+            list(pool.map(self._progress, work))
+            settled = [item for item in work if not item.awaits_snapshot]
+            outcomes += pool.map(self._record, settled)
+            waiting = [item for item in work if item.awaits_snapshot]
+            while waiting and not self._dry_run and time.monotonic() < deadline:
+                time.sleep(_POLL_SECONDS)
+                self._look_again(waiting)
+                list(pool.map(self._progress, waiting))
+                outcomes += pool.map(self._record, [item for item in waiting if not item.awaits_snapshot])
+                waiting = [item for item in waiting if item.awaits_snapshot]
+            outcomes += pool.map(self._record, waiting)
+        return outcomes
+
+    def _work(self, world: World, pool: ThreadPoolExecutor) -> list[_Work]:
+        """Everything that may need a request; idle CRs, nearly all of them, are gone after this."""
+        decided = [(each, decide(each, world.children_of(each), now=self._now)) for each in world.resources]
+        work = []
+        for resource, decision in admitted(decided):
+            children = world.children_of(resource)
+            status = conditions.accepted(resource, now=self._now, fingerprint=fingerprint())
+            if isinstance(decision, Wait):
+                status = self._waiting(resource, status, decision)
+                if status == resource.status and children == Children():
+                    continue
+            surroundings = world.surroundings_of(resource)
+            work.append(
+                _Work(resource=resource, children=children, surroundings=surroundings, decision=decision, status=status)
+            )
+        self._look_around(work, pool)
+        return work
+
+    def _look_around(self, work: Iterable[_Work], pool: ThreadPoolExecutor) -> None:
+        """Pods and annotations of the namespaces in which a run starts that needs to know them."""
+        starting = [item for item in work if isinstance(item.decision, Start)]
+        busy = sorted({item.resource.namespace for item in starting if needs_pods(item.resource)})
+        pods: Mapping[str, tuple[Pod, ...]] = dict(
+            zip(busy, pool.map(lambda name: list_pods(self._cluster, name), busy), strict=True)
+        )
+        for item in starting:
+            item.surroundings = replace(item.surroundings, pods=pods.get(item.resource.namespace, ()))
+        rooted = [item for item in starting if needs_namespace(item.resource, item.surroundings)]
+        asked = sorted({item.resource.namespace for item in rooted})
+        allowed = dict(zip(asked, pool.map(lambda name: is_privileged(self._cluster, name), asked), strict=True))
+        for item in rooted:
+            item.surroundings = replace(item.surroundings, privileged_movers=allowed[item.resource.namespace])
+
+    def _look_again(self, waiting: Iterable[_Work]) -> None:
+        found = list_snapshots(self._cluster, namespace=self._namespace)
+        for item in waiting:
+            item.children = replace(item.children, snapshots=found.get(item.resource.uid, ()))
+            item.decision = decide(item.resource, item.children, now=self._now)
+
+    def _progress(self, item: _Work) -> None:
+        """Take every step that can be taken now. What goes wrong is this CR's alone and ends in its status."""
+        try:
+            for _ in range(_STEPS):
+                if not self._step(item):
+                    break
+                item.decision = decide(item.resource, item.children, now=self._now)
+        except ReconcilerError as error:
+            item.problem, item.awaits_snapshot = str(error), False
+            if isinstance(error, ClusterError) and _IMMUTABLE in item.problem:
+                item.problem, item.status = "", item.resource.status  # another tick's Job of that name: it won
+                return
+            reason = "TemplateError" if isinstance(error, RenderError) else "ApplyFailed"
+            blocked = Wait(reason=reason, message=item.problem[:_NOTE_LIMIT], ready=False)
+            item.status = conditions.waiting(item.status, blocked, now=self._now)
+        except Exception:  # noqa: BLE001 - one CR's bug must not keep the others from their backups
+            _LOG.exception("%s %s/%s", item.resource.kind, item.resource.namespace, item.resource.name)
+            item.problem, item.is_bug, item.awaits_snapshot = "a bug in quill; see its log", True, False
+            blocked = Wait(reason="InternalError", message=item.problem, ready=False)
+            item.status = conditions.waiting(item.status, blocked, now=self._now)
+
+    def _step(self, item: _Work) -> bool:
+        """Carry out the decision; whether another look may find a further step to take."""
+        item.awaits_snapshot = False
+        match item.decision:
+            case Wait():
+                item.status = self._waiting(item.resource, item.status, item.decision)
+                return False
+            case Finish(run=run):
+                item.status = conditions.adopted(item.status, run, item.children.job(run))
+                item.status = conditions.finished(item.resource, item.status, item.decision, now=self._now)
+                item.events.append(item.decision)
+                return False
+            case Start():
+                return self._start(item, item.decision)
+            case Advance():
+                return self._advance(item, item.decision)
+
+    def _start(self, item: _Work, decision: Start) -> bool:
+        plan = start_plan(item.resource, decision.run, item.surroundings)
+        if isinstance(plan, Wait):
+            item.status = self._waiting(item.resource, item.status, plan)
+            return False
+        job = parse_job(self._cluster.apply(self._renderer.rendered(plan, item.resource)))
+        if job is None:
+            raise RenderError(f"the API server returned a Job {plan.name} without Quill's labels")
+        inferred = inferred_identity(item.resource, item.surroundings)
+        item.status = conditions.started(item.status, decision.run, created=job.created, inferred=inferred)
+        item.events.append(decision)
+        item.children = replace(item.children, jobs=(*item.children.jobs, job))
+        return not self._dry_run  # without a Job there is nothing to advance
+
+    def _advance(self, item: _Work, decision: Advance) -> bool:
+        item.status = conditions.adopted(item.status, decision.run, decision.job)
+        plan = advance_plan(item.resource, decision, children=item.children, surroundings=item.surroundings)
+        if plan:
+            body = self._cluster.apply(self._renderer.rendered(plan, item.resource, job_uid=decision.job.uid))
+            if isinstance(plan, VolumePlan):
+                item.children = replace(item.children, volumes=(*item.children.volumes, parse_volume(body)))
+            else:
+                item.children = _with_snapshot(item.children, parse_snapshot(body))
+        if decision.resume and (plan or not decision.volume):
+            item.children = self._open_gate(item.children, decision.job)
+        elif not plan:
+            item.awaits_snapshot = decision.awaits_snapshot
+            item.status = conditions.advancing(item.status, decision, now=self._now)
+            return False
+        return True
+
+    def _open_gate(self, children: Children, job: Job) -> Children:
+        """Let a Job's pod start: the one change that is made to a Job, under a field manager of its own."""
+        metadata = {"name": job.name, "namespace": job.namespace, "uid": job.uid}
+        body = {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": {"suspend": False}}
+        self._cluster.apply(body, manager=GATE_MANAGER)
+        jobs = tuple(replace(each, suspended=False) if each.uid == job.uid else each for each in children.jobs)
+        return replace(children, jobs=jobs)
+
+    def _waiting(self, resource: Resource, status: Status, decision: Wait) -> Status:
+        return resource.status if resource.deleting else conditions.waiting(status, decision, now=self._now)
+
+    def _rejection(self, rejected: Rejected) -> Outcome:
+        message = "; ".join(map(str, rejected.problems))
+        if not rejected.problems:
+            return Outcome(resource=rejected, what="Rejected")
+        status = conditions.rejected(
+            rejected.status, rejected.generation, rejected.problems, now=self._now, fingerprint=fingerprint()
+        )
+        try:
+            self._write(rejected, status, action="Validate")
+        except ClusterError as error:
+            return Outcome(resource=rejected, what="Error", message=str(error), unrecorded=True)
+        return Outcome(resource=rejected, what="Rejected", message=message)
+
+    def _record(self, item: _Work) -> Outcome:
+        """Write the status if it changed, then remove what the listed status shows to be of no use any more."""
+        resource, action = item.resource, str(item.resource.spec.action)
+        what, message = _told(item)
+        try:
+            if item.status != resource.status and not self._write(resource, item.status, action=action):
+                what, message = "Superseded", "changed meanwhile; the next tick looks again"
+            for each in leftovers(resource, item.children, item.surroundings.claims):
+                self._cluster.delete(each.kind, resource.namespace, name=each.name, uid=each.uid)
+        except ClusterError as error:
+            return Outcome(resource=resource, what="Error", message=str(error), unrecorded=True, bug=item.is_bug)
+        return Outcome(resource=resource, what=what, message=message, bug=item.is_bug)
+
+    def _write(self, resource: Resource | Rejected, status: Status, *, action: str) -> bool:
+        """Status, then the Events about what changed; False when somebody else wrote or deleted the CR meanwhile."""
+        metadata = {
+            "name": resource.name,
+            "namespace": resource.namespace,
+            "resourceVersion": resource.resource_version,
+        }
+        body = {
+            "apiVersion": "scribe.backube/v1alpha1",
+            "kind": str(resource.kind),
+            "metadata": metadata,
+            "status": status_document(status),
+        }
+        try:
+            self._cluster.apply(body, subresource="status")
+        except ClusterError as error:
+            if error.status in (404, 409):
+                return False
+            raise
+        for note in events.notes(resource.status, status, action):
+            self._cluster.create_event(_event(resource, note, self._now))
+        return True
+
+
+def _with_snapshot(children: Children, snapshot: Snapshot) -> Children:
+    return replace(children, snapshots=(*children.snapshots, snapshot))
+
+
+def _told(item: _Work) -> tuple[str, str]:
+    if item.problem:
+        return "Error", item.problem
+    match item.decision:
+        case Finish(result=result):
+            return (
+                ("Finished", result.snapshot_id)
+                if result.successful
+                else ("Failed", f"{result.reason}: {result.message}")
+            )
+        case Advance(message=message) if item.events:
+            return "Started", message
+        case Advance(message=message):
+            return "Running", message
+        case Wait(reason=reason, message=message):
+            return reason, message
+        case _:
+            return "Started", "dry run"
+
+
+def _event(resource: Resource | Rejected, note: events.Note, now: datetime) -> dict[str, object]:
+    return {
+        "apiVersion": "events.k8s.io/v1",
+        "kind": "Event",
+        "metadata": {"name": event_name(resource, note.reason, note.key), "namespace": resource.namespace},
+        "eventTime": format_time(now).replace("Z", ".000000Z"),
+        "reportingController": "quill.scribe.backube",
+        "reportingInstance": "quill-tick",
+        "action": note.action,
+        "reason": note.reason,
+        "regarding": events.regarding(resource),
+        "note": note.message[:_NOTE_LIMIT],
+        "type": note.kind,
+    }

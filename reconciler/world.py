@@ -1,0 +1,143 @@
+"""One look at the cluster: every list a tick needs, as values. It writes nothing and decides nothing.
+
+The order of the lists matters. Custom resources come first: what is listed of a run after its status was read is as
+old or newer, so a run whose Job is not there has lost it, and if another tick was quicker, this one's write is a 409.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from reconciler.cluster import Cluster, Object
+from reconciler.model import Children, Job, Kind, Pod, Rejected, Resource, Snapshot, Status, Surroundings, Volume
+from reconciler.naming import PRIVILEGED_MOVERS, SELECTOR
+from reconciler.observing import parse_job, parse_pod, parse_snapshot, parse_volume
+from reconciler.status import parse_status
+from reconciler.validation import fingerprint, parse, validate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """What one look showed; ``children`` by the uid of the CR they were made for, ``claims`` by namespace and name."""
+
+    resources: tuple[Resource, ...] = ()
+    rejected: tuple[Rejected, ...] = ()
+    children: Mapping[str, Children] = field(default_factory=dict)
+    claims: Mapping[str, Mapping[str, Volume]] = field(default_factory=dict)
+
+    def children_of(self, resource: Resource) -> Children:
+        """Everything that was made for one CR."""
+        return self.children.get(resource.uid, Children())
+
+    def surroundings_of(self, resource: Resource) -> Surroundings:
+        """The claims of a CR's namespace; pods and an admin's word are asked for only where a run starts."""
+        return Surroundings(claims=self.claims.get(resource.namespace, {}))
+
+
+def observe(cluster: Cluster, *, namespace: str | None = None) -> World:
+    """Look once at all namespaces, or at one. Raises SetupError where a list is refused."""
+    resources: dict[str, Resource] = {}
+    rejected: dict[str, Rejected] = {}
+    for kind in Kind:
+        for raw in cluster.list_objects(kind, namespace=namespace):
+            judged = judge(raw)
+            if isinstance(judged, Rejected):
+                rejected[judged.uid] = judged
+            else:
+                resources[judged.uid] = judged
+    claims: defaultdict[str, dict[str, Volume]] = defaultdict(dict)
+    for raw in cluster.list_objects("PersistentVolumeClaim", namespace=namespace):
+        volume = parse_volume(raw)
+        claims[volume.namespace][volume.name] = volume
+    return World(
+        resources=tuple(resources.values()),
+        rejected=tuple(rejected.values()),
+        children=_children(cluster, namespace, claims),
+        claims=claims,
+    )
+
+
+def judge(raw: Object) -> Resource | Rejected:
+    """A listed CR. One that an earlier tick of the same rules has judged is not judged again."""
+    metadata, status = raw["metadata"], raw.get("status") or {}
+    seen = status.get("observedGeneration") == metadata["generation"]
+    if seen and status.get("schemaFingerprint") == fingerprint():
+        if _was_rejected(status):
+            return _rejected(raw)
+        try:
+            return parse(raw)
+        except (AttributeError, KeyError, TypeError, ValueError):
+            pass  # somebody wrote its status; the validator says what is wrong with it
+    verdict = validate(raw)
+    return verdict if isinstance(verdict, Resource) else replace(_rejected(raw), problems=verdict)
+
+
+def list_snapshots(cluster: Cluster, *, namespace: str | None) -> Mapping[str, tuple[Snapshot, ...]]:
+    """Our VolumeSnapshots by the uid of the CR they were made for."""
+    found: defaultdict[str, list[Snapshot]] = defaultdict(list)
+    for raw in cluster.list_objects("VolumeSnapshot", namespace=namespace, selector=SELECTOR):
+        snapshot = parse_snapshot(raw)
+        found[snapshot.owner_uid].append(snapshot)
+    return {uid: tuple(each) for uid, each in found.items()}
+
+
+def list_pods(cluster: Cluster, namespace: str) -> tuple[Pod, ...]:
+    """Everybody's pods in one namespace."""
+    return tuple(parse_pod(raw) for raw in cluster.list_objects("Pod", namespace=namespace))
+
+
+def is_privileged(cluster: Cluster, namespace: str) -> bool:
+    """Whether an administrator allowed this namespace movers that run as root."""
+    annotations = cluster.read_namespace(namespace)["metadata"].get("annotations") or {}
+    return annotations.get(PRIVILEGED_MOVERS) == "true"
+
+
+def _was_rejected(status: Object) -> bool:
+    return any(each.get("reason") == "InvalidSpec" for each in status.get("conditions", ()))
+
+
+def _rejected(raw: Object) -> Rejected:
+    metadata = raw["metadata"]
+    try:
+        status = parse_status(raw.get("status") or {})
+    except (AttributeError, KeyError, TypeError, ValueError):
+        status = Status()
+    return Rejected(
+        kind=Kind(raw["kind"]),
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        uid=metadata["uid"],
+        generation=metadata["generation"],
+        resource_version=metadata["resourceVersion"],
+        status=status,
+    )
+
+
+def _children(
+    cluster: Cluster, namespace: str | None, claims: Mapping[str, Mapping[str, Volume]]
+) -> Mapping[str, Children]:
+    jobs: defaultdict[str, list[Job]] = defaultdict(list)
+    for raw in cluster.list_objects("Job", namespace=namespace, selector=SELECTOR):
+        if job := parse_job(raw):
+            jobs[job.owner_uid].append(job)
+    pods: defaultdict[str, list[Pod]] = defaultdict(list)
+    for raw in cluster.list_objects("Pod", namespace=namespace, selector=SELECTOR):
+        pod = parse_pod(raw)
+        pods[pod.owner_uid].append(pod)
+    volumes: defaultdict[str, list[Volume]] = defaultdict(list)
+    for volume in _made_by_us(claims):
+        volumes[volume.owner_uid].append(volume)
+    snapshots = list_snapshots(cluster, namespace=namespace)
+    return {
+        uid: Children(
+            jobs=tuple(jobs[uid]),
+            pods=tuple(pods[uid]),
+            snapshots=snapshots.get(uid, ()),
+            volumes=tuple(volumes[uid]),
+        )
+        for uid in {*jobs, *pods, *volumes, *snapshots}
+    }
+
+
+def _made_by_us(claims: Mapping[str, Mapping[str, Volume]]) -> Iterable[Volume]:
+    return (volume for named in claims.values() for volume in named.values() if volume.owner_uid)

@@ -1,0 +1,455 @@
+# What a mover's container runs: one restic job, and one JSON object about it for the tick (reconciler/results.py).
+#
+# POSIX sh with busybox's programs and restic 0.14 or later, nothing else. It reaches the container as an argument, where
+# Kubernetes would replace a dollar sign before a parenthesised name, and halve two in a row: neither may stand here.
+# restic is always a child: as process 1 it would not be stopped by signals, and its locks could not be told from ours.
+set -u
+umask 077
+export LC_ALL=C RESTIC_PROGRESS_FPS=1
+unset RESTIC_HOST # from a Secret it would silently choose which snapshots exist
+
+action=${QUILL_ACTION:-} data=${QUILL_DATA:-/data} report=${QUILL_REPORT:-/dev/termination-log}
+patience=${QUILL_PROBE_TIMEOUT:-60} allowance=${QUILL_TIMEOUT:-86400} grace=${QUILL_GRACE:-30}
+phase=start repository='' snapshot='' numbers='' child='' interrupted=''
+code=0 late='' guess='' words=''
+
+# --- awk: what all its programs share -------------------------------------------------------------------------------
+
+# Secrets are read from the environment by awk itself: a command line is visible to others. The longest goes first, so
+# that no part of it survives the replacement of a shorter one inside it.
+shared='
+BEGIN {
+    for (i = 1; i < 256; i++) ord[sprintf("%c", i)] = i
+    for (name in ENVIRON) {
+        if (toupper(name) ~ /PASS|SECRET|KEY|TOKEN|CREDENTIAL|^(AZURE_ACCOUNT|B2|OS|ST)_/) {
+            count = split(ENVIRON[name], piece, "\n")
+            for (i = 1; i <= count; i++) learn(piece[i])
+        }
+        if (match(ENVIRON[name], /:\/\/[^\/:@]*:[^ ]*@/)) {
+            user = substr(ENVIRON[name], RSTART + 3, RLENGTH - 4)
+            learn(substr(user, index(user, ":") + 1))
+        }
+    }
+}
+function learn(word,   i) {
+    sub(/\r$/, "", word)
+    if (length(word) < 4) return
+    for (i = ++secrets; i > 1 && length(secret[i - 1]) < length(word); i--) secret[i] = secret[i - 1]
+    secret[i] = word
+    if (word ~ /[\\"]/) learn_escaped(word)
+}
+function learn_escaped(word,   i) {
+    word = escape(word)
+    for (i = ++secrets; i > 1 && length(secret[i - 1]) < length(word); i--) secret[i] = secret[i - 1]
+    secret[i] = word
+}
+function replace(s, old, new,   at, out) {
+    out = ""
+    while (at = index(s, old)) { out = out substr(s, 1, at - 1) new; s = substr(s, at + length(old)) }
+    return out s
+}
+function escape(s) { return replace(replace(s, "\\", "\\\\"), "\"", "\\\"") }
+function redact(s,   i) {
+    for (i = 1; i <= secrets; i++) s = replace(s, secret[i], "***")
+    gsub(/:\/\/[^\/@ "]*:[^\/ "]*@/, "://***@", s)
+    return s
+}
+# One line of valid UTF-8 without secrets and control characters, cut between two characters.
+function clean(s, limit,   i, n, size, c, out) {
+    s = redact(s)
+    gsub(/\033\[[0-9;]*[A-Za-z]/, "", s)
+    gsub(/[\001-\037\177]+/, " ", s)
+    size = length(s)
+    out = ""
+    for (i = 1; i <= size; i += n) {
+        n = width(s, i)
+        c = n ? substr(s, i, n) : "?"
+        if (!n) n = 1
+        if (length(out) + length(c) > limit) return out
+        out = out c
+    }
+    return out
+}
+# Bytes of the UTF-8 character at i, 0 when there is none.
+function width(s, i,   c, n, k, byte, low, high) {
+    c = ord[substr(s, i, 1)]
+    if (c < 128) return 1
+    if (c < 194 || c > 244) return 0
+    n = c < 224 ? 2 : c < 240 ? 3 : 4
+    low = c == 224 ? 160 : c == 240 ? 144 : 128
+    high = c == 237 ? 159 : c == 244 ? 143 : 191
+    for (k = 1; k < n; k++) {
+        byte = ord[substr(s, i + k, 1)] + 0
+        if (byte < low || byte > high) return 0
+        low = 128; high = 191
+    }
+    return n
+}
+# JSON: parse(s) leaves every scalar in value[path], such as value["0.paths.1"]; strings keep their escapes until decode.
+function parse(s,   count, part, i, inside, text) {
+    split("", value); split("", key); split("", kind); split("", expected)
+    depth = 0; bare = ""; inside = 0; text = ""
+    count = split(s, part, "\"")
+    for (i = 1; i <= count; i++) {
+        if (!inside) { structure(part[i]); inside = 1; text = ""; continue }
+        text = text part[i]
+        if (match(part[i], /\\+$/) && RLENGTH % 2) { text = text "\""; continue }
+        if (kind[depth] == "{" && !expected[depth]) key[depth] = text
+        else value[path()] = text
+        inside = 0
+    }
+}
+function structure(s,   i, c) {
+    for (i = 1; i <= length(s); i++) {
+        c = substr(s, i, 1)
+        if (c == "{" || c == "[") { depth++; kind[depth] = c; key[depth] = 0; expected[depth] = c == "[" }
+        else if (c == ":") expected[depth] = 1
+        else if (c == "," || c == "}" || c == "]") {
+            if (bare != "") value[path()] = bare
+            bare = ""
+            if (c != ",") depth--
+            else if (kind[depth] == "[") key[depth]++
+            else expected[depth] = 0
+        }
+        else if (c !~ /[ \t\r\n]/) bare = bare c
+    }
+}
+function path(   i, out) {
+    out = key[1] ""
+    for (i = 2; i <= depth; i++) out = out "." key[i]
+    return out
+}
+function decode(s,   at, c, rune, out) {
+    out = ""
+    while (at = index(s, "\\")) {
+        out = out substr(s, 1, at - 1)
+        c = substr(s, at + 1, 1)
+        s = substr(s, at + 2)
+        if (c != "u") { out = out (c == "n" ? "\n" : c ~ /[tbfr]/ ? " " : c); continue }
+        rune = hexadecimal(substr(s, 1, 4))
+        s = substr(s, 5)
+        if (rune >= 55296 && rune < 56320 && substr(s, 1, 2) == "\\u") {
+            rune = 65536 + (rune - 55296) * 1024 + hexadecimal(substr(s, 3, 4)) - 56320
+            s = substr(s, 7)
+        }
+        out = out utf8(rune)
+    }
+    return out s
+}
+function hexadecimal(s,   i, n) {
+    n = 0
+    for (i = 1; i <= 4; i++) n = n * 16 + index("123456789abcdef", tolower(substr(s, i, 1)))
+    return n
+}
+function utf8(rune) {
+    if (rune < 1) return ""
+    if (rune < 128) return sprintf("%c", rune)
+    if (rune < 2048) return sprintf("%c", 192 + int(rune / 64)) sprintf("%c", 128 + rune % 64)
+    return (rune < 65536 ? sprintf("%c", 224 + int(rune / 4096)) \
+        : sprintf("%c", 240 + int(rune / 262144)) sprintf("%c", 128 + int(rune / 4096) % 64)) \
+        sprintf("%c", 128 + int(rune / 64) % 64) sprintf("%c", 128 + rune % 64)
+}
+'
+
+# Copies what restic prints to the log and, at its end, writes what it came to, a line each: reason, message, numbers,
+# snapshot. restic may print any amount: only a few lines of it are ever held.
+listen='
+BEGIN { statistics = "files_new files_changed files_unmodified dirs_new dirs_changed dirs_unmodified data_blobs tree_blobs " \
+    "data_added total_files_processed total_bytes_processed total_duration files_restored bytes_restored total_files total_bytes" }
+/^\{.*"message_type":"(verbose_)?status"/ { if (statuses++ % 60 == 0) print redact($0); next }
+{ gsub(/\033\[[0-9;]*[A-Za-z]/, ""); print redact($0); fflush() }
+/^\{.*"message_type":"summary"/ { summary = $0; next }
+/^\{.*"message_type":"exit_error"/ { parse($0); fatal = decode(value["message"]); fatal_reason = reason(fatal, 1); next }
+/^\{.*"message_type":"error"/ {
+    if (!other) other = reason($0, 0)
+    if (++errors > 3) next
+    parse($0)
+    note(decode(value["item"]), "error.message" in value ? decode(value["error.message"]) : errno(value["error.Err"]))
+    next
+}
+/^ignoring error for / { if (!other) other = reason($0, 0); if (++errors <= 3) note(substr($0, 20), ""); next }
+/^(Fatal|panic|fatal error|runtime):/ { fatal = $0; fatal_reason = reason($0, 1); more = 2; next }
+NF && more > 0 { more--; fatal = fatal " " $0; next }
+/^total prune:/ { pruned = "\"blobs_pruned\":" $3 + 0 ",\"freed_bytes\":" bytes($6, $7) }
+/^remaining:/ { pruned = pruned (pruned ? "," : "") "\"remaining_bytes\":" bytes($5, $6) }
+NF { if (!other) other = reason($0, 0); before = last; last = $0 }
+END {
+    message = fatal ? fatal : errors ? "" : before (before && last ? " " : "") last
+    if (errors) message = message (fatal ? "; " : "") errors (errors > 1 ? " errors: " : " error: ") items \
+        (errors > 3 ? " and " (errors - 3) " more" : "") (detail ? ": " detail : "")
+    parse(summary)
+    count = split(statistics, name, " ")
+    for (i = 1; i <= count; i++) if (value[name[i]] ~ /^[0-9]+(\.[0-9]+)?(e[-+]?[0-9]+)?$/)
+        pruned = pruned (pruned ? "," : "") "\"" name[i] "\":" value[name[i]]
+    said = ENVIRON["QUILL_SAID"]
+    print (fatal_reason ? fatal_reason : other) > said
+    print clean(message, 1000) > said
+    print pruned > said
+    print (value["snapshot_id"] ~ /^[0-9a-f]+$/ ? value["snapshot_id"] : "") > said
+}
+function note(item, error) {
+    items = items (items ? ", " : "") item
+    if (!detail) detail = error
+}
+function errno(number) {
+    return number == 13 || number == 1 ? "permission denied" : number == 5 ? "input/output error" : number ? "error number " number : ""
+}
+function bytes(number, unit) {
+    sub(/[^0-9.].*/, "", number)
+    return sprintf("%.0f", number * 1024 ^ (index("KMGTPE", substr(unit, 1, 1)) * (unit ~ /iB/)))
+}
+# Words about the repository are believed only where restic gave up over them. A refused key is said before a missing
+# object ("the key you provided does not exist"), and so is a silent network: neither may look like an empty repository.
+function reason(s, gave_up) {
+    s = tolower(s)
+    if (gave_up && s ~ /already locked/) return "RepositoryLocked"
+    if (gave_up && s ~ /wrong password or no key found/) return "WrongPassword"
+    if (s ~ /no space left on device|disk quota exceeded|insufficient ?storage|quotaexceeded/) return "NoSpace"
+    if (s ~ /access ?denied|forbidden|unauthorized|signature ?(we calculated|doesnotmatch)|access ?key ?id/) return "PermissionDenied"
+    if (s ~ /permission denied|operation not permitted|authenticationfailed|invalid credentials/) return "PermissionDenied"
+    if (s ~ /dial (tcp|udp|unix)|connection (refused|reset|timed out)|no such host|network is unreachable/) return "RepositoryUnreachable"
+    if (s ~ /no route to host|i\/o timeout|tls: |x509: |deadline exceeded|unexpected eof|service unavailable/) return "RepositoryUnreachable"
+    if (gave_up && s ~ /open config file|repository does not exist/)
+        return s ~ /no such file|not exist|not ?found|nosuchkey|nosuchbucket|404/ ? "RepositoryNotFound" : "RepositoryUnreachable"
+    return ""
+}
+'
+
+# Which snapshot a restore takes. Says, a line each: how many (host, paths) fit the identity, the newest snapshot of the
+# last of them, all that fit, and all there are. "?" when what restic printed is no list.
+choose='
+{ text = text $0 "\n" }
+END {
+    if (text !~ /^[ \n]*(\[.*\]|null)[ \n]*$/) { print "?"; exit }
+    parse(text)
+    for (i = 0; (i ".id") in value; i++) {
+        paths = ""
+        for (k = 0; (i ".paths." k) in value; k++) paths = paths (k ? ", " : "") value[i ".paths." k]
+        host = value[i ".hostname"] ""
+        group = host " (" paths ")"
+        fits = ENVIRON["QUILL_HOST"] == "" || (decode(host) "") == (ENVIRON["QUILL_HOST"] "")
+        if (fits) id = value[i ".id"]
+        if (group in seen) continue
+        seen[group] = 1
+        all = all (all ? ", " : "") decode(group)
+        if (fits) { count++; fitting = fitting (fitting ? ", " : "") decode(group) }
+    }
+    print count + 0; print id; print clean(fitting, 800); print clean(all, 800)
+}
+'
+
+# --- reporting ------------------------------------------------------------------------------------------------------
+
+# Truncates the file in place: a kubelet's termination log can be neither replaced nor removed.
+write() { { printf '%s' "$1" >"$report"; } 2>/dev/null || :; }
+
+# A killed container says in which phase it was.
+mark() {
+    phase=$1
+    write "{\"result\":\"Unfinished\",\"phase\":\"$phase\"${repository:+,\"repositoryID\":\"$repository\"}}"
+}
+
+# finish EXITCODE RESULT [REASON MESSAGE]: the report, short fields first since kubelet may cut it.
+finish() {
+    message=''
+    [ -z "${4:-}" ] || message=$(QUILL_MESSAGE=$4 awk "$shared"'BEGIN { printf "%s", escape(clean(ENVIRON["QUILL_MESSAGE"], 1000)) }')
+    text="{\"result\":\"$2\"${3:+,\"reason\":\"$3\"},\"phase\":\"$phase\"${repository:+,\"repositoryID\":\"$repository\"}"
+    text="$text${snapshot:+,\"snapshotID\":\"$snapshot\"}${message:+,\"message\":\"$message\"}${numbers:+,\"summary\":{$numbers\}}}"
+    write "$text"
+    printf '%s\n' "$text"
+    [ -z "${work:-}" ] || rm -rf "$work"
+    exit "$1"
+}
+
+fail() {
+    case $1 in
+        PartialBackup) finish 3 Failed "$@" ;;
+        RepositoryNotFound) finish 10 Failed "$@" ;;
+        RepositoryLocked) finish 11 Failed "$@" ;;
+        WrongPassword) finish 12 Failed "$@" ;;
+        Timeout) finish 124 Failed "$@" ;;
+        Interrupted) finish 130 Failed "$@" ;;
+        *) finish 1 Failed "$@" ;;
+    esac
+}
+
+# The end of a run of restic that did not go well; PHASE-dependent only in what running out of time means.
+give_up() {
+    explain
+    fail "$why" "$words"
+}
+
+# Sets why, and completes words, from the last run: its exit code (told apart since 0.17), else what it said.
+explain() {
+    why=${guess:-MoverFailed}
+    case $code in
+        10) why=RepositoryNotFound ;;
+        11) why=RepositoryLocked ;;
+        12) why=WrongPassword ;;
+    esac
+    [ -n "$words" ] || words="restic ended with code $code and said nothing"
+    if [ "$code" -eq 137 ]; then words="restic was killed, perhaps for want of memory; $words"; fi
+    if [ -n "$interrupted" ]; then
+        why=Interrupted words="the mover was told to stop; $words"
+    elif [ -n "$late" ]; then
+        words="no end of restic $command after $limit seconds; $words"
+        case $phase in
+            probe | init) why=RepositoryUnreachable ;;
+            *) why=Timeout ;;
+        esac
+    fi
+}
+
+# --- running restic -------------------------------------------------------------------------------------------------
+
+# INT, because restic 0.14 leaves its lock behind on TERM. Again every second, because a shell starts its children with
+# INT ignored: one sent before restic listens is lost.
+interrupt() {
+    interrupted=yes
+    [ -z "$child" ] || while kill -INT "$child" 2>/dev/null; do sleep 1; done &
+}
+trap interrupt TERM INT
+
+# A signal ends `wait`, not the child.
+await() { while wait "$1"; code=$?; kill -0 "$1" 2>/dev/null; do :; done; }
+
+# run SECONDS FILE ARGUMENT...: restic with a time limit. Its standard output goes to FILE, or with "-" where its standard
+# error goes too: to the log. Sets code, late, guess, words, numbers and snapshot, the last two only if it told any.
+run() {
+    limit=$1 output=$2 command=$3 late='' guess='' words='' code=130
+    shift 2
+    [ -z "$interrupted" ] || return "$code"
+    QUILL_SAID=$work/said awk "$shared$listen" <"$work/pipe" &
+    listener=$!
+    began=$(date +%s)
+    # timeout, too, must not be waited for to open the pipe: both ends are opened by children.
+    if [ "$output" = - ]; then
+        timeout -k "$grace" -s INT "$limit" restic "$@" </dev/null >"$work/pipe" 2>&1 &
+    else
+        timeout -k "$grace" -s INT "$limit" restic "$@" </dev/null >"$output" 2>"$work/pipe" &
+    fi
+    child=$!
+    [ -z "$interrupted" ] || interrupt
+    await "$child"
+    child='' result=$code
+    await "$listener"
+    code=$result
+    # busybox's timeout, unlike GNU's, has no exit code of its own for this.
+    [ "$code" -eq 0 ] || [ $(($(date +%s) - began)) -lt "$limit" ] || late=yes
+    { IFS= read -r guess && IFS= read -r words && IFS= read -r told && IFS= read -r saved; } <"$work/said" || return 1
+    numbers=${told:-$numbers} snapshot=${saved:-$snapshot}
+    return "$code"
+}
+
+# The same for the action itself, whose runs share one allowance.
+work_on() {
+    rest=$((deadline - $(date +%s)))
+    if [ "$rest" -lt 1 ]; then rest=1; fi
+    run "$rest" "$@"
+}
+
+# A lock of another mover is waited for, in versions that can (0.16).
+find_lock_option() {
+    locking=''
+    run "$patience" "$work/help" "$action" --help || return 0
+    seconds=$((allowance / 2))
+    if [ "$seconds" -gt 600 ]; then seconds=600; fi
+    if grep -q -e --retry-lock "$work/help"; then locking="--retry-lock=${seconds}s"; fi
+}
+
+# --- the repository -------------------------------------------------------------------------------------------------
+
+probe() {
+    mark probe
+    run "$patience" "$work/config" cat config --no-lock --json || return 1
+    repository=$(awk "$shared"'{ text = text $0 } END { parse(text); if (value["id"] ~ /^[0-9a-f]+$/) print value["id"] }' "$work/config")
+    [ -n "$repository" ] || fail MoverFailed "restic cat config printed no repository id; $words"
+}
+
+open_repository() {
+    probe && return
+    explain
+    # With a missing bucket on S3 the probe hangs, yet init makes the bucket.
+    [ "$action" = backup ] && [ -z "$interrupted" ] || give_up
+    [ "$why" = RepositoryNotFound ] || [ -n "$late" ] || give_up
+    initialise
+}
+
+# Another mover may be faster: what counts is that a repository is there afterwards.
+initialise() {
+    mark init
+    run "$patience" - init --json
+    explain
+    ended=$code reason=$why said=$words
+    [ -z "$interrupted$late" ] || give_up
+    probe && return
+    [ "$ended" -ne 0 ] && [ "$code" -ne 12 ] && [ "$guess" != WrongPassword ] || give_up
+    phase=init
+    case $reason in
+        MoverFailed | RepositoryNotFound) reason=RepositoryUnreachable ;;
+    esac
+    fail "$reason" "$said"
+}
+
+# --- the actions ----------------------------------------------------------------------------------------------------
+
+backup() {
+    [ -n "${QUILL_HOST:-}" ] || fail MoverFailed "QUILL_HOST is not set"
+    cd "$data" 2>/dev/null || fail PermissionDenied "cannot enter $data"
+    set -- backup --json --host "$QUILL_HOST" ${locking:+"$locking"}
+    if [ "${QUILL_IGNORE_INODE:-}" = true ]; then set -- "$@" --ignore-inode; fi
+    # ext4's own, for root only: it must not make every backup of a block volume a partial one.
+    if [ -d lost+found ] && ! ls lost+found/ >/dev/null 2>&1; then set -- "$@" --exclude "$PWD/lost+found"; fi
+    mark backup
+    work_on - "$@" .
+    [ "$code" -ne 3 ] || [ -n "$interrupted$late" ] || fail PartialBackup "$words"
+    [ "$code" -eq 0 ] || give_up
+    [ -n "$snapshot" ] || fail MoverFailed "restic backup told of no snapshot; $words"
+}
+
+restore() {
+    choose_snapshot
+    mark restore
+    work_on - restore "$chosen" --json --target "$data" ${locking:+"$locking"} || give_up
+    snapshot=$chosen
+    [ -z "$numbers" ] || return 0
+    # Before 0.17 a restore counts nothing. What it was is nice to know, not worth failing for.
+    run "$patience" "$work/stats" stats --mode restore-size --no-lock --json "$chosen" || return 0
+    numbers=$(awk "$shared"'{ text = text $0 } END {
+        parse(text); files = value["total_file_count"]; bytes = value["total_size"]
+        if (files ~ /^[0-9]+$/ && bytes ~ /^[0-9]+$/) printf "\"total_files\":%s,\"total_bytes\":%s", files, bytes
+    }' "$work/stats")
+}
+
+choose_snapshot() {
+    mark snapshots
+    work_on "$work/snapshots" snapshots --json --latest 1 --no-lock || give_up
+    awk "$shared$choose" "$work/snapshots" >"$work/chosen"
+    { IFS= read -r count && IFS= read -r chosen && IFS= read -r fitting && IFS= read -r all; } <"$work/chosen"
+    case $count in
+        '?') fail MoverFailed "restic snapshots printed no list; $words" ;;
+        0) fail SnapshotNotFound "no snapshot${QUILL_HOST:+ of $QUILL_HOST}; the repository has ${all:-none}" ;;
+        1) ;;
+        *)
+            [ -z "${QUILL_HOST:-}" ] || fail AmbiguousIdentity "several paths were saved as $QUILL_HOST: $fitting"
+            fail AmbiguousIdentity "set spec.restic.identity to one of: $fitting"
+            ;;
+    esac
+}
+
+prune() {
+    mark prune
+    work_on - prune ${locking:+"$locking"} || give_up
+}
+
+case $action in
+    backup | restore | prune) ;;
+    *) fail MoverFailed "QUILL_ACTION is '$action', not backup, restore or prune" ;;
+esac
+work=$(mktemp -d "${TMPDIR:-/tmp}/mover.XXXXXX") && mkfifo "$work/pipe" || fail MoverFailed "cannot write to ${TMPDIR:-/tmp}"
+open_repository
+find_lock_option
+deadline=$(($(date +%s) + allowance))
+"$action"
+phase=$action
+finish 0 Successful
