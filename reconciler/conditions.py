@@ -47,7 +47,7 @@ def accepted(resource: Resource, *, now: datetime, fingerprint: str) -> Status:
     )
     was_invalid = any(c.type == "Ready" and c.reason == "InvalidSpec" for c in status.conditions)
     if was_invalid or resource.generation != resource.status.observed_generation:
-        return _without(status, "Stalled", "Reconciling")
+        return _without(status, "Stalled", "" if status.next_retry_time else "Reconciling")
     return status
 
 
@@ -81,6 +81,9 @@ def waiting(status: Status, decision: Wait, *, now: datetime) -> Status:
         return _with(status, now, ("Synchronizing", False, "Suspended", decision.message))
     if any(c.type in ("Stalled", "Reconciling") for c in status.conditions):
         return status  # what the last run or start failed of stands until something has run again
+    if status.current_run and status.next_retry_time:  # and does so again after a pause or an invalid spec
+        text = f"{decision.message} after attempt {status.current_run.attempt} of {MAX_ATTEMPTS}"
+        return _with(_retrying(status, text, now=now), now, ("Synchronizing", False, "Error", text))
     if not any(c.type == "Ready" and (c.status, c.reason) == ("True", decision.reason) for c in status.conditions):
         status = _with(status, now, ("Ready", True, decision.reason, f"accepted; {decision.message}"))
     return _with(status, now, ("Synchronizing", False, decision.reason, decision.message))
@@ -98,9 +101,7 @@ def started(status: Status, run: Run, *, created: datetime, inferred: MoverIdent
     )
     if superseded.startswith(MANUAL) and superseded != run.token:
         status = replace(status, last_manual_sync=superseded.removeprefix(MANUAL))
-    if not run.token.startswith(MANUAL) and run.token != CREATE:
-        status = replace(status, last_slot=parse_time(run.token))
-    return status
+    return _slot_taken(status, run)
 
 
 def adopted(status: Status, run: Run, job: Job | None) -> Status:
@@ -118,6 +119,8 @@ def advancing(status: Status, decision: Advance, *, now: datetime) -> Status:
     ):
         status = _without(status, "Stalled", "Reconciling")
         status = _with(status, now, ("Ready", True, "Progressing", "accepted; a run is under way"))
+    elif any(c.type == "Reconciling" and c.reason != "ProgressingWithRetry" for c in status.conditions):
+        status = _retrying(status, f"under way again after {status.consecutive_failures} failed attempts", now=now)
     return _with(status, now, ("Synchronizing", True, "SyncInProgress", decision.message))
 
 
@@ -165,15 +168,26 @@ def _failed(resource: Resource, status: Status, decision: Finish, *, now: dateti
     text = f"{_DONE[resource.spec.action]} failed: {result.reason}: {result.message}"
     retry = retry_time(resource, decision, now=now)
     if retry:
-        status = replace(status, current_run=run, next_retry_time=retry)
-        status = _without(status, "Stalled")
         text = f"attempt {run.attempt} of {MAX_ATTEMPTS}: {text}"
-        status = _with(status, now, ("Ready", False, "ProgressingWithRetry", text))
-        status = _with(status, now, ("Reconciling", True, "ProgressingWithRetry", text))
+        status = _retrying(replace(status, current_run=run, next_retry_time=retry), text, now=now)
     else:
         status = _without(_consumed(status, run), "Reconciling")
         status = _with(status, now, ("Ready", False, result.reason, text), ("Stalled", True, result.reason, text))
     return _with(status, now, ("Synchronizing", False, "Error", text))
+
+
+def _retrying(status: Status, text: str, *, now: datetime) -> Status:
+    status = _without(status, "Stalled")
+    status = _with(status, now, ("Ready", False, "ProgressingWithRetry", text))
+    return _with(status, now, ("Reconciling", True, "ProgressingWithRetry", text))
+
+
+def _slot_taken(status: Status, run: Run) -> Status:
+    """``lastSlot`` is the newest slot that was handled; a run of an older one never moves it back."""
+    if run.token.startswith(MANUAL) or run.token == CREATE:
+        return status
+    slot = parse_time(run.token)
+    return replace(status, last_slot=max(slot, status.last_slot or slot))
 
 
 def _consumed(status: Status, run: Run) -> Status:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from reconciler.model import API_VERSION, Rejected, Resource, Status
+from reconciler.model import API_VERSION, Rejected, Resource, Run, Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +35,8 @@ def regarding(resource: Resource | Rejected) -> dict[str, str]:
 
 
 def _started(before: Status, after: Status, action: str) -> Note | None:
-    run = after.current_run
-    if run is None or after.next_retry_time or run == before.current_run:
+    run = _outstanding(after)
+    if run is None or run == before.current_run:
         return None
     message = f"{action} for {run.token} started (attempt {run.attempt})"
     return Note(
@@ -46,11 +46,9 @@ def _started(before: Status, after: Status, action: str) -> Note | None:
 
 def _ended(before: Status, after: Status) -> Note | None:
     result = after.latest_mover_status
-    if result is None or (result == before.latest_mover_status and after.current_run == before.current_run):
+    if result is None or not _has_ended(before, after):
         return None
-    if before.current_run is None and after.current_run is not None and not after.next_retry_time:
-        return None
-    key = f"{after.last_sync_start_time}"
+    key = f"{before.last_sync_start_time if _outstanding(before) else after.last_sync_start_time}"
     if result.successful:
         image = f"; latestImage is {after.latest_image.name}" if after.latest_image else ""
         return Note(
@@ -58,6 +56,19 @@ def _ended(before: Status, after: Status) -> Note | None:
         )
     message = f"{result.reason}: {result.message}"
     return Note(kind="Warning", reason="TransferFailed", action="RecordResult", message=message, key=key)
+
+
+def _has_ended(before: Status, after: Status) -> bool:
+    """Whether a run ended in between; two in a row may well have equal results."""
+    if after.latest_mover_status != before.latest_mover_status:
+        return True
+    if run := _outstanding(before):
+        return _outstanding(after) != run
+    return _outstanding(after) is None and after.last_sync_start_time != before.last_sync_start_time
+
+
+def _outstanding(status: Status) -> Run | None:
+    return None if status.next_retry_time else status.current_run
 
 
 def _invalid(before: Status, after: Status) -> Note | None:

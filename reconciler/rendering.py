@@ -6,6 +6,7 @@ name, namespace, labels, owner) is put in after rendering.
 """
 
 import json
+import os
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -15,7 +16,7 @@ import yaml
 from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateSyntaxError, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from reconciler import naming
+from reconciler import assets, naming
 from reconciler.errors import RenderError
 from reconciler.model import Action, JobPlan, Plan, Resource, SnapshotPlan, VolumePlan
 
@@ -110,6 +111,13 @@ class Renderer:
             return _literal((self._folder / _SCRIPT).read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError) as error:
             raise RenderError(f"{_SCRIPT}: cannot be read: {error}") from error
+
+
+def renderer(folder: Path | None = None) -> Renderer:
+    """A renderer with the given templates, else those of ``$QUILL_TEMPLATES``, else those that come with Quill."""
+    named = os.environ.get("QUILL_TEMPLATES")
+    chosen = folder or (Path(named) if named else assets.templates())
+    return Renderer(chosen, image=os.environ.get("QUILL_MOVER_IMAGE") or DEFAULT_IMAGE)
 
 
 def _as_json(value: object) -> str:

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 from reconciler.model import Job, JobState, MoverResult, Pod, Run
 
@@ -24,6 +24,9 @@ PERMANENT: Final = frozenset(
 """Reasons that the next attempt would only repeat: no retry before the next slot."""
 
 _MESSAGE_LIMIT = 1024
+_ID_LIMIT = 128
+_PHASE_LIMIT = 64
+_REASON = re.compile(r"[A-Za-z][A-Za-z0-9]{0,63}")
 _CUT_FIELD = re.compile(r'"(result|reason|phase|repositoryID|snapshotID)":"([^"\\]*)"')
 _STATISTICS: Final = (
     "files_new",
@@ -79,28 +82,35 @@ def stuck_result(limit: timedelta) -> MoverResult:
 def _parse(text: str, pod: Pod) -> MoverResult:
     try:
         document = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         document = dict(_CUT_FIELD.findall(text))
     if not isinstance(document, dict):
         document = {}
-    reason = str(document.get("reason", ""))
-    killed = pod.termination_reason == "OOMKilled"
+    successful = document.get("result") == "Successful"
+    reason = _text(document, "reason", _MESSAGE_LIMIT)
+    if not _REASON.fullmatch(reason):  # it becomes a condition's reason, which is one word
+        reason = "" if successful else "MoverFailed"
     return MoverResult(
-        successful=document.get("result") == "Successful",
-        reason="OOMKilled" if killed else reason or ("" if document.get("result") == "Successful" else "MoverFailed"),
-        message=str(document.get("message", ""))[:_MESSAGE_LIMIT],
+        successful=successful,
+        reason="OOMKilled" if pod.termination_reason == "OOMKilled" else reason,
+        message=_text(document, "message", _MESSAGE_LIMIT),
         exit_code=pod.exit_code,
-        phase=str(document.get("phase", "")),
-        repository_id=str(document.get("repositoryID", "")),
-        snapshot_id=str(document.get("snapshotID", "")),
+        phase=_text(document, "phase", _PHASE_LIMIT),
+        repository_id=_text(document, "repositoryID", _ID_LIMIT),
+        snapshot_id=_text(document, "snapshotID", _ID_LIMIT),
         statistics=_statistics(document.get("summary")),
     )
+
+
+def _text(document: Mapping[str, object], key: str, limit: int) -> str:
+    value = document.get(key)
+    return value[:limit] if isinstance(value, str) else ""
 
 
 def _statistics(summary: object) -> dict[str, int | float | str]:
     if not isinstance(summary, Mapping):
         return {}
-    return {_camel_case(name): summary[name] for name in _STATISTICS if _is_number(summary.get(name))}
+    return {_camel_case(name): summary[name] for name in _STATISTICS if _is_count(name, summary.get(name))}
 
 
 def _camel_case(name: str) -> str:
@@ -108,5 +118,8 @@ def _camel_case(name: str) -> str:
     return first + "".join(word.capitalize() for word in rest)
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def _is_count(name: str, value: object) -> bool:
+    """Whether the API server takes it: for one number that it does not, it would refuse the whole status."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return 0 <= value < 2**63 and (isinstance(value, int) or name == "total_duration")

@@ -1,9 +1,10 @@
 """Cron schedules: which instants are slots, what is wrong with an expression. The only module that imports croniter.
 
-Five fields or a macro, day-of-month and day-of-week as in Vixie cron (one that begins with ``*`` restricts the other, two
-that do not are a union; the Kubernetes CronJob does not count ``*/2`` among the former). Local times follow the zone's clock: one that a change of the clock skips
-runs at the end of the gap, one that it repeats runs the first time only; schedules whose hour begins with ``*`` follow
-elapsed time instead, so that an hourly backup stays hourly. Nothing here reads the clock.
+Five fields or a macro, day-of-month and day-of-week as in Vixie cron: one that begins with ``*`` restricts the other,
+two that do not are a union (the Kubernetes CronJob takes ``*/2`` for one of the latter). Local times follow the zone's
+clock: one that a change of the clock skips runs at the end of the gap, one that it repeats runs the first time only;
+schedules whose hour begins with ``*`` follow elapsed time instead, so that an hourly backup stays hourly. Nothing here
+reads the clock.
 """
 
 import re
@@ -25,6 +26,10 @@ MACROS = {
 }
 _FIELDS = ("minute", "hour", "day of month", "month", "day of week")
 _RANGES = ("0-59", "0-23", "1-31", "1-12 or JAN-DEC", "0-7 or SUN-SAT")
+_NAMES = {
+    3: ("", "JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"),
+    4: ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"),
+}
 _TERM = re.compile(r"(\*|[0-9]+|[A-Za-z]{3})(-([0-9]+|[A-Za-z]{3}))?(/[0-9]+)?")
 _CLOCK_CHANGE = timedelta(hours=26)  # Apia once skipped a whole day: no change of a clock is larger
 _EPOCH = datetime(2000, 1, 1)  # noqa: DTZ001 - local time, only to try an expression
@@ -66,8 +71,10 @@ def _is_field(index: int, text: str) -> bool:
 
 def _number(index: int, text: str) -> int:
     """A number or name in a field, as a number; 0 for what croniter will refuse anyway."""
-    value = str(croniter.ALPHACONV[index].get(text.lower(), text))
-    return int(value) if value.isdigit() else 0
+    names = _NAMES.get(index, ())
+    if text.upper() in names:
+        return names.index(text.upper())
+    return int(text) if text.isdigit() else 0
 
 
 @lru_cache(maxsize=1024)

@@ -6,7 +6,7 @@ only over the one that was read, and what is missing is derived again by the nex
 
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -24,7 +24,6 @@ from reconciler.model import (
     Decision,
     Finish,
     Job,
-    Pod,
     Rejected,
     Resource,
     Snapshot,
@@ -36,11 +35,11 @@ from reconciler.model import (
 )
 from reconciler.naming import GATE_MANAGER, event_name
 from reconciler.observing import parse_job, parse_snapshot, parse_volume
-from reconciler.planning import advance_plan, inferred_identity, needs_namespace, needs_pods, start_plan
+from reconciler.planning import advance_plan, inferred_identity, start_plan
 from reconciler.rendering import Renderer
 from reconciler.status import format_time, status_document
 from reconciler.validation import fingerprint
-from reconciler.world import World, is_privileged, list_pods, list_snapshots, observe
+from reconciler.world import World, list_snapshots, look_around, observe
 
 _LOG: Final = logging.getLogger(__name__)
 _POLL_SECONDS: Final = 0.5
@@ -51,7 +50,7 @@ _IMMUTABLE: Final = "field is immutable"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What a tick did about one CR: ``what`` is Started, Running, Finished, Failed, Rejected, Error or a wait's reason."""
+    """What a tick did about one CR; ``what`` is Started, Running, Finished, Failed, Rejected, Error or why it waits."""
 
     resource: Resource | Rejected
     what: str
@@ -102,7 +101,7 @@ class Tick:
         world = observe(self._cluster, namespace=self._namespace)
         with ThreadPoolExecutor(CONCURRENCY) as pool:
             outcomes = list(pool.map(self._rejection, world.rejected))
-            work = self._work(world, pool)
+            work = self._work(world)
             list(pool.map(self._progress, work))
             settled = [item for item in work if not item.awaits_snapshot]
             outcomes += pool.map(self._record, settled)
@@ -116,7 +115,7 @@ class Tick:
             outcomes += pool.map(self._record, waiting)
         return outcomes
 
-    def _work(self, world: World, pool: ThreadPoolExecutor) -> list[_Work]:
+    def _work(self, world: World) -> list[_Work]:
         """Everything that may need a request; idle CRs, nearly all of them, are gone after this."""
         decided = [(each, decide(each, world.children_of(each), now=self._now)) for each in world.resources]
         work = []
@@ -131,23 +130,11 @@ class Tick:
             work.append(
                 _Work(resource=resource, children=children, surroundings=surroundings, decision=decision, status=status)
             )
-        self._look_around(work, pool)
+        starting = [item.resource for item in work if isinstance(item.decision, Start)]
+        around = look_around(self._cluster, world, starting)
+        for item in work:
+            item.surroundings = around.get(item.resource.uid, item.surroundings)
         return work
-
-    def _look_around(self, work: Iterable[_Work], pool: ThreadPoolExecutor) -> None:
-        """Pods and annotations of the namespaces in which a run starts that needs to know them."""
-        starting = [item for item in work if isinstance(item.decision, Start)]
-        busy = sorted({item.resource.namespace for item in starting if needs_pods(item.resource)})
-        pods: Mapping[str, tuple[Pod, ...]] = dict(
-            zip(busy, pool.map(lambda name: list_pods(self._cluster, name), busy), strict=True)
-        )
-        for item in starting:
-            item.surroundings = replace(item.surroundings, pods=pods.get(item.resource.namespace, ()))
-        rooted = [item for item in starting if needs_namespace(item.resource, item.surroundings)]
-        asked = sorted({item.resource.namespace for item in rooted})
-        allowed = dict(zip(asked, pool.map(lambda name: is_privileged(self._cluster, name), asked), strict=True))
-        for item in rooted:
-            item.surroundings = replace(item.surroundings, privileged_movers=allowed[item.resource.namespace])
 
     def _look_again(self, waiting: Iterable[_Work]) -> None:
         found = list_snapshots(self._cluster, namespace=self._namespace)

@@ -12,6 +12,7 @@ from reconciler.cluster import Cluster, Object
 from reconciler.model import Children, Job, Kind, Pod, Rejected, Resource, Snapshot, Status, Surroundings, Volume
 from reconciler.naming import PRIVILEGED_MOVERS, SELECTOR
 from reconciler.observing import parse_job, parse_pod, parse_snapshot, parse_volume
+from reconciler.planning import needs_namespace, needs_pods
 from reconciler.status import parse_status
 from reconciler.validation import fingerprint, parse, validate
 
@@ -30,7 +31,7 @@ class World:
         return self.children.get(resource.uid, Children())
 
     def surroundings_of(self, resource: Resource) -> Surroundings:
-        """The claims of a CR's namespace; pods and an admin's word are asked for only where a run starts."""
+        """The claims of a CR's namespace; pods and an admin's word are in look_around."""
         return Surroundings(claims=self.claims.get(resource.namespace, {}))
 
 
@@ -81,13 +82,26 @@ def list_snapshots(cluster: Cluster, *, namespace: str | None) -> Mapping[str, t
     return {uid: tuple(each) for uid, each in found.items()}
 
 
-def list_pods(cluster: Cluster, namespace: str) -> tuple[Pod, ...]:
-    """Everybody's pods in one namespace."""
-    return tuple(parse_pod(raw) for raw in cluster.list_objects("Pod", namespace=namespace))
+def look_around(cluster: Cluster, world: World, starting: Iterable[Resource]) -> Mapping[str, Surroundings]:
+    """What each start needs to know, by uid: pods and an admin's word are asked for once per namespace, if at all."""
+    found: dict[str, Surroundings] = {}
+    pods: dict[str, tuple[Pod, ...]] = {}
+    privileged: dict[str, bool] = {}
+    for resource in starting:
+        around, name = world.surroundings_of(resource), resource.namespace
+        if needs_pods(resource):
+            if name not in pods:
+                pods[name] = tuple(parse_pod(raw) for raw in cluster.list_objects("Pod", namespace=name))
+            around = replace(around, pods=pods[name])
+        if needs_namespace(resource, around):
+            if name not in privileged:
+                privileged[name] = _is_privileged(cluster, name)
+            around = replace(around, privileged_movers=privileged[name])
+        found[resource.uid] = around
+    return found
 
 
-def is_privileged(cluster: Cluster, namespace: str) -> bool:
-    """Whether an administrator allowed this namespace movers that run as root."""
+def _is_privileged(cluster: Cluster, namespace: str) -> bool:
     annotations = cluster.read_namespace(namespace)["metadata"].get("annotations") or {}
     return annotations.get(PRIVILEGED_MOVERS) == "true"
 

@@ -18,28 +18,26 @@ code=0 late='' guess='' words=''
 # Secrets are read from the environment by awk itself: a command line is visible to others. The longest goes first, so
 # that no part of it survives the replacement of a shorter one inside it.
 shared='
-BEGIN {
-    for (i = 1; i < 256; i++) ord[sprintf("%c", i)] = i
-    for (name in ENVIRON) {
-        if (toupper(name) ~ /PASS|SECRET|KEY|TOKEN|CREDENTIAL|^(AZURE_ACCOUNT|B2|OS|ST)_/) {
-            count = split(ENVIRON[name], piece, "\n")
-            for (i = 1; i <= count; i++) learn(piece[i])
-        }
-        if (match(ENVIRON[name], /:\/\/[^\/:@]*:[^ ]*@/)) {
-            user = substr(ENVIRON[name], RSTART + 3, RLENGTH - 4)
-            learn(substr(user, index(user, ":") + 1))
-        }
+BEGIN { for (rune = 1; rune < 256; rune++) ord[sprintf("%c", rune)] = rune; for (variable in ENVIRON) inspect(variable, ENVIRON[variable]) }
+function inspect(name, text,   count, line, i) {
+    if (toupper(name) ~ /PASS|SECRET|KEY|TOKEN|CREDENTIAL|^(AZURE_ACCOUNT|B2|OS|ST)_/) {
+        count = split(text, line, "\n")
+        for (i = 1; i <= count; i++) learn(line[i])
+    }
+    if (match(text, /:\/\/[^\/:@]*:[^ ]*@/)) {
+        text = substr(text, RSTART + 3, RLENGTH - 4)
+        learn(substr(text, index(text, ":") + 1))
     }
 }
-function learn(word,   i) {
+# A secret is also known as restic writes it in JSON.
+function learn(word,   written) {
     sub(/\r$/, "", word)
-    if (length(word) < 4) return
-    for (i = ++secrets; i > 1 && length(secret[i - 1]) < length(word); i--) secret[i] = secret[i - 1]
-    secret[i] = word
-    if (word ~ /[\\"]/) learn_escaped(word)
+    remember(word)
+    written = replace(replace(replace(escape(word), "&", "\\u0026"), "<", "\\u003c"), ">", "\\u003e")
+    if (written != word) remember(written)
 }
-function learn_escaped(word,   i) {
-    word = escape(word)
+function remember(word,   i) {
+    if (length(word) < 4) return
     for (i = ++secrets; i > 1 && length(secret[i - 1]) < length(word); i--) secret[i] = secret[i - 1]
     secret[i] = word
 }
@@ -159,7 +157,7 @@ BEGIN { statistics = "files_new files_changed files_unmodified dirs_new dirs_cha
 /^\{.*"message_type":"(verbose_)?status"/ { if (statuses++ % 60 == 0) print redact($0); next }
 { gsub(/\033\[[0-9;]*[A-Za-z]/, ""); print redact($0); fflush() }
 /^\{.*"message_type":"summary"/ { summary = $0; next }
-/^\{.*"message_type":"exit_error"/ { parse($0); fatal = decode(value["message"]); fatal_reason = reason(fatal, 1); next }
+/^\{.*"message_type":"exit_error"/ { if (/context canceled/) next; parse($0); fatal = decode(value["message"]); fatal_reason = reason(fatal, 1); next }
 /^\{.*"message_type":"error"/ {
     if (!other) other = reason($0, 0)
     if (++errors > 3) next
@@ -168,7 +166,8 @@ BEGIN { statistics = "files_new files_changed files_unmodified dirs_new dirs_cha
     next
 }
 /^ignoring error for / { if (!other) other = reason($0, 0); if (++errors <= 3) note(substr($0, 20), ""); next }
-/^(Fatal|panic|fatal error|runtime):/ { fatal = $0; fatal_reason = reason($0, 1); more = 2; next }
+/^(Fatal|panic|fatal error|runtime):/ && !/context canceled/ { fatal = $0; fatal_reason = reason($0, 1); more = 2; next }
+/signal interrupt received/ { next }
 NF && more > 0 { more--; fatal = fatal " " $0; next }
 /^total prune:/ { pruned = "\"blobs_pruned\":" $3 + 0 ",\"freed_bytes\":" bytes($6, $7) }
 /^remaining:/ { pruned = pruned (pruned ? "," : "") "\"remaining_bytes\":" bytes($5, $6) }
@@ -178,9 +177,9 @@ END {
     if (errors) message = message (fatal ? "; " : "") errors (errors > 1 ? " errors: " : " error: ") items \
         (errors > 3 ? " and " (errors - 3) " more" : "") (detail ? ": " detail : "")
     parse(summary)
-    count = split(statistics, name, " ")
-    for (i = 1; i <= count; i++) if (value[name[i]] ~ /^[0-9]+(\.[0-9]+)?(e[-+]?[0-9]+)?$/)
-        pruned = pruned (pruned ? "," : "") "\"" name[i] "\":" value[name[i]]
+    count = split(statistics, statistic, " ")
+    for (i = 1; i <= count; i++) if (value[statistic[i]] ~ /^[0-9]+(\.[0-9]+)?(e[-+]?[0-9]+)?$/)
+        pruned = pruned (pruned ? "," : "") "\"" statistic[i] "\":" value[statistic[i]]
     said = ENVIRON["QUILL_SAID"]
     print (fatal_reason ? fatal_reason : other) > said
     print clean(message, 1000) > said
@@ -194,9 +193,10 @@ function note(item, error) {
 function errno(number) {
     return number == 13 || number == 1 ? "permission denied" : number == 5 ? "input/output error" : number ? "error number " number : ""
 }
-function bytes(number, unit) {
+function bytes(number, unit,   i) {
     sub(/[^0-9.].*/, "", number)
-    return sprintf("%.0f", number * 1024 ^ (index("KMGTPE", substr(unit, 1, 1)) * (unit ~ /iB/)))
+    if (unit ~ /iB/) for (i = index("KMGTPE", substr(unit, 1, 1)); i > 0; i--) number *= 1024
+    return sprintf("%.0f", number)
 }
 # Words about the repository are believed only where restic gave up over them. A refused key is said before a missing
 # object ("the key you provided does not exist"), and so is a silent network: neither may look like an empty repository.
@@ -273,7 +273,6 @@ fail() {
     esac
 }
 
-# The end of a run of restic that did not go well; PHASE-dependent only in what running out of time means.
 give_up() {
     explain
     fail "$why" "$words"
@@ -287,16 +286,15 @@ explain() {
         11) why=RepositoryLocked ;;
         12) why=WrongPassword ;;
     esac
-    [ -n "$words" ] || words="restic ended with code $code and said nothing"
-    if [ "$code" -eq 137 ]; then words="restic was killed, perhaps for want of memory; $words"; fi
     if [ -n "$interrupted" ]; then
-        why=Interrupted words="the mover was told to stop; $words"
+        why=Interrupted words="the mover was told to stop${words:+; $words}"
     elif [ -n "$late" ]; then
-        words="no end of restic $command after $limit seconds; $words"
-        case $phase in
-            probe | init) why=RepositoryUnreachable ;;
-            *) why=Timeout ;;
-        esac
+        why=Timeout words="restic $command was stopped after $limit seconds${words:+; $words}"
+        case $phase in probe | init) why=RepositoryUnreachable ;; esac
+    elif [ "$code" -eq 137 ]; then
+        words="restic $command was killed, perhaps for want of memory${words:+; $words}"
+    elif [ -z "$words" ]; then
+        words="restic $command ended with code $code and said nothing"
     fi
 }
 
@@ -306,7 +304,7 @@ explain() {
 # INT ignored: one sent before restic listens is lost.
 interrupt() {
     interrupted=yes
-    [ -z "$child" ] || while kill -INT "$child" 2>/dev/null; do sleep 1; done &
+    if [ -n "$child" ]; then while kill -INT "$child" 2>/dev/null; do sleep 1; done & fi
 }
 trap interrupt TERM INT
 
@@ -319,6 +317,7 @@ run() {
     limit=$1 output=$2 command=$3 late='' guess='' words='' code=130
     shift 2
     [ -z "$interrupted" ] || return "$code"
+    rm -f "$work/said"
     QUILL_SAID=$work/said awk "$shared$listen" <"$work/pipe" &
     listener=$!
     began=$(date +%s)
@@ -336,7 +335,7 @@ run() {
     code=$result
     # busybox's timeout, unlike GNU's, has no exit code of its own for this.
     [ "$code" -eq 0 ] || [ $(($(date +%s) - began)) -lt "$limit" ] || late=yes
-    { IFS= read -r guess && IFS= read -r words && IFS= read -r told && IFS= read -r saved; } <"$work/said" || return 1
+    { IFS= read -r guess && IFS= read -r words && IFS= read -r told && IFS= read -r saved; } <"$work/said" || return 1 # awk itself was killed
     numbers=${told:-$numbers} snapshot=${saved:-$snapshot}
     return "$code"
 }
@@ -370,9 +369,10 @@ open_repository() {
     probe && return
     explain
     # With a missing bucket on S3 the probe hangs, yet init makes the bucket.
-    [ "$action" = backup ] && [ -z "$interrupted" ] || give_up
-    [ "$why" = RepositoryNotFound ] || [ -n "$late" ] || give_up
-    initialise
+    case $action,$why,$late in
+        backup,RepositoryNotFound,* | backup,RepositoryUnreachable,yes) initialise ;;
+        *) fail "$why" "$words" ;;
+    esac
 }
 
 # Another mover may be faster: what counts is that a repository is there afterwards.
@@ -383,7 +383,10 @@ initialise() {
     ended=$code reason=$why said=$words
     [ -z "$interrupted$late" ] || give_up
     probe && return
-    [ "$ended" -ne 0 ] && [ "$code" -ne 12 ] && [ "$guess" != WrongPassword ] || give_up
+    explain
+    case $ended,$why in
+        0,* | *,WrongPassword) fail "$why" "$words" ;;
+    esac
     phase=init
     case $reason in
         MoverFailed | RepositoryNotFound) reason=RepositoryUnreachable ;;
@@ -442,14 +445,23 @@ prune() {
     work_on - prune ${locking:+"$locking"} || give_up
 }
 
-case $action in
-    backup | restore | prune) ;;
-    *) fail MoverFailed "QUILL_ACTION is '$action', not backup, restore or prune" ;;
-esac
-work=$(mktemp -d "${TMPDIR:-/tmp}/mover.XXXXXX") && mkfifo "$work/pipe" || fail MoverFailed "cannot write to ${TMPDIR:-/tmp}"
-open_repository
-find_lock_option
-deadline=$(($(date +%s) + allowance))
-"$action"
-phase=$action
-finish 0 Successful
+start() {
+    case $action in
+        backup | restore | prune) ;;
+        *) fail MoverFailed "QUILL_ACTION is '$action', not backup, restore or prune" ;;
+    esac
+    work=$(mktemp -d "${TMPDIR:-/tmp}/mover.XXXXXX") || fail MoverFailed "cannot write to ${TMPDIR:-/tmp}"
+    mkfifo "$work/pipe" || fail MoverFailed "cannot make a pipe in ${TMPDIR:-/tmp}"
+    open_repository
+    find_lock_option
+    deadline=$(($(date +%s) + allowance))
+    case $action in
+        backup) backup ;;
+        restore) restore ;;
+        prune) prune ;;
+    esac
+    phase=$action
+    finish 0 Successful
+}
+
+start

@@ -1,12 +1,13 @@
 """Small values for tests of the rules: whatever a test does not name is ordinary, and consistent with the rest.
 
-A source backs up the claim ``data`` of the namespace ``shop`` every hour; a destination restores on a manual token. Names
-of children are those that Quill would give them.
+A source backs up the claim ``data`` of the namespace ``shop`` every hour; a destination restores on a manual token.
+Names of children are those that Quill would give them.
 """
 
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 
+from reconciler.decision import schedule_key
 from reconciler.model import (
     Action,
     Condition,
@@ -40,8 +41,8 @@ def slot_run(clock, attempt=1, **values):
 
 def _make(kind, spec, values):
     of_resource = {
-        "kind": kind, "namespace": "shop", "name": "nightly", "uid": "5ac1d3b2", "generation": 1, "resource_version": "7",
-        "created": at("08:30:00"), "status": Status(),
+        "kind": kind, "namespace": "shop", "name": "nightly", "uid": "5ac1d3b2", "generation": 1,
+        "resource_version": "7", "created": at("08:30:00"), "status": Status(),
     }  # fmt: skip
     of_resource |= {name: value for name, value in values.items() if name in _RESOURCE_FIELDS}
     of_spec = spec | {name: value for name, value in values.items() if name not in _RESOURCE_FIELDS}
@@ -70,9 +71,7 @@ def make_destination(**values):
 
 def seen(resource, **status):
     """``resource`` after a tick that saw it as it is, with these further fields of its status."""
-    spec = resource.spec
-    schedule = f"{spec.time_zone} {spec.schedule}" if spec.schedule else None
-    noted = {"observed_generation": resource.generation, "observed_schedule": schedule, **status}
+    noted = {"observed_generation": resource.generation, "observed_schedule": schedule_key(resource), **status}
     return replace(resource, status=replace(resource.status, **noted))
 
 

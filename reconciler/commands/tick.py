@@ -3,18 +3,15 @@
 import argparse
 import json
 import logging
-import os
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from pathlib import Path
 
-from reconciler import assets
 from reconciler.arguments import add_cluster_arguments, duration
 from reconciler.cluster import ApiServer, connect
-from reconciler.rendering import DEFAULT_IMAGE, Renderer
+from reconciler.rendering import renderer
 from reconciler.tick import Outcome, Tick
 
 EXAMPLES = """
@@ -53,13 +50,6 @@ def run(args: argparse.Namespace, *, now: datetime) -> int:
     else:
         _print(outcomes, cluster, seconds)
     return 3 if any(each.bug for each in outcomes) else int(any(each.unrecorded for each in outcomes))
-
-
-def renderer() -> Renderer:
-    """The templates and the mover image that the environment names, else those that come with Quill."""
-    folder = os.environ.get("QUILL_TEMPLATES")
-    image = os.environ.get("QUILL_MOVER_IMAGE") or DEFAULT_IMAGE
-    return Renderer(Path(folder) if folder else assets.templates(), image=image)
 
 
 def _print(outcomes: Sequence[Outcome], cluster: ApiServer, seconds: float) -> None:

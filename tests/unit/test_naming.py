@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.model import Kind, Run
-from reconciler.naming import child_name, host_of, label_value, labels, owner_reference, slot_token
+from reconciler.naming import child_name, event_name, host_of, label_value, labels, owner_reference, slot_token
 from tests.factories import at, make_destination, make_source
 
 SOURCE = make_source()
@@ -25,7 +25,8 @@ def test_a_childs_name_is_a_label_that_a_pods_name_keeps_whole(name, uid, purpos
     made = child_name(make_source(name=name, uid=str(uid)), purpose, run)
     assert re.fullmatch(LABEL, made)
     assert len(made) <= 52
-    assert made == child_name(make_destination(name=name, uid=str(uid)), purpose, replace(run, start_time=at("10:00:00")))
+    again = replace(run, start_time=at("10:00:00"))
+    assert made == child_name(make_destination(name=name, uid=str(uid)), purpose, again)
 
 
 @settings(deadline=None, max_examples=100)
@@ -42,7 +43,7 @@ def test_no_two_tokens_share_a_name(name, one, other, purpose):
         pytest.param(make_source(uid="other"), "backup", RUN, id="owner-made-again"),
         pytest.param(SOURCE, "volume", RUN, id="purpose"),
         pytest.param(SOURCE, "backup", replace(RUN, token="2026-03-04T10:00:00Z"), id="slot"),
-        pytest.param(SOURCE, "backup", replace(RUN, token="manual:2026-03-04T09:00:00Z"), id="manual-token-like-a-slot"),
+        pytest.param(SOURCE, "backup", replace(RUN, token=f"manual:{RUN.token}"), id="manual-token-like-a-slot"),
         pytest.param(SOURCE, "backup", replace(RUN, attempt=2), id="attempt"),
         pytest.param(SOURCE, "backup", Run(token=f"{RUN.token}1", attempt=1), id="token-beside-attempt"),
     ],
@@ -120,3 +121,11 @@ def test_the_host_is_stable_for_a_backup_and_open_for_a_restore(resource, host):
 
 def test_a_slots_token_is_its_time():
     assert slot_token(at("09:00:00")) == "2026-03-04T09:00:00Z"
+
+
+def test_an_events_name_is_the_same_for_the_same_news_only():
+    first = event_name(SOURCE, "TransferStarted", "create/1")
+    assert first == event_name(make_source(generation=9), "TransferStarted", "create/1")
+    assert first != event_name(SOURCE, "TransferStarted", "create/2")
+    assert first != event_name(make_source(uid="other"), "TransferStarted", "create/1")
+    assert re.fullmatch(rf"x{{63}}\.{LABEL}", event_name(make_source(name="x" * 200), "TransferStarted", "create/1"))

@@ -31,7 +31,9 @@ def test_a_quantity_is_a_number_of_bytes(text, size):
     assert parse_quantity(text) == size
 
 
-@pytest.mark.parametrize("text", ["", "Gi", "1GiB", "1 Gi", "1K", "-1", "1,5Gi", "0x10", "inf", "NaN", "1e", "1.2.3", ".", "1e9999999"])
+@pytest.mark.parametrize(
+    "text", ["", "Gi", "1GiB", "1 Gi", "1K", "-1", "1,5Gi", "0x10", "inf", "NaN", "1e", "1.2.3", ".", "1e9999999"]
+)
 def test_anything_else_is_none(text):
     with pytest.raises(ValueError, match="is not a quantity"):
         parse_quantity(text)

@@ -83,10 +83,10 @@ def slots_by_hand(expression, zone, change):
 
 
 number = st.integers
-minutes = st.one_of(
-    st.sampled_from(["0", "30", "*/15", "*/20", "0,30", "5-20/5", "7/25", "*"]), number(0, 59).map(str)
+minutes = st.one_of(st.sampled_from(["0", "30", "*/15", "*/20", "0,30", "5-20/5", "7/25", "*"]), number(0, 59).map(str))
+hours = st.one_of(
+    st.sampled_from(["*", "*", "*/2", "*/24", "0-3", "1,2", "2/6", "0", "2", "23"]), number(0, 23).map(str)
 )
-hours = st.one_of(st.sampled_from(["*", "*", "*/2", "*/24", "0-3", "1,2", "2/6", "0", "2", "23"]), number(0, 23).map(str))
 days = st.one_of(st.sampled_from(["*", "*", "*", "*/2", "29-31", "1,25,29", "30"]), number(1, 31).map(str))
 weekdays = st.one_of(st.sampled_from(["*", "*", "*", "0", "7", "5-7", "1-5", "*/3", "6,0"]))
 expressions = st.tuples(minutes, hours, days, st.sampled_from(["*"] * 4 + ["3,10,12"]), weekdays).map(" ".join)
@@ -113,7 +113,7 @@ def test_slots_are_those_that_the_zones_clock_shows(place, expression, data):
 @given(
     st.sampled_from([zone for zone, _ in CHANGES]),
     expressions.filter(lambda text: problem(text) is None),
-    st.datetimes(datetime(2005, 1, 1), datetime(2037, 1, 1), timezones=st.just(UTC)),
+    st.integers(0, 32 * 365 * 24 * 3600).map(lambda seconds: utc("2005-01-01") + timedelta(seconds=seconds)),
     st.timedeltas(timedelta(0), timedelta(days=400)),
 )
 def test_slots_lie_on_their_side_of_now(zone, expression, now, span):
@@ -199,8 +199,9 @@ def test_a_year_of_days_has_as_many_slots_in_every_zone():
 @pytest.mark.parametrize(
     "expression",
     [
-        "* * * * *", "*/15 0-6 1,15 */2 MON-FRI", "0 0 * * 7", "0 0 * * 0-7", "0 0 29 2 *", "3/15 * * * *", "00 07 * * *",
-        "0 0 31 2 1", "0\t0 * * *", "0 0 1 Jan-Mar *", "59 23 31 12 *", "0 0 * * SUN-SAT", "0 0 * * FRI-7", "@daily",
+        "* * * * *", "*/15 0-6 1,15 */2 MON-FRI", "0 0 * * 7", "0 0 * * 0-7", "0 0 29 2 *", "3/15 * * * *",
+        "00 07 * * *", "0 0 31 2 1", "0\t0 * * *", "0 0 1 Jan-Mar *", "59 23 31 12 *", "0 0 * * SUN-SAT",
+        "0 0 * * FRI-7", "@daily",
     ],
 )  # fmt: skip
 def test_an_expression_that_cron_knows_is_fine(expression):
@@ -246,7 +247,9 @@ def test_a_zone_that_tzdata_knows_is_fine(zone):
     assert zone_problem(zone) is None
 
 
-@pytest.mark.parametrize("zone", ["", "Berlin", "Europe", "europe/berlin/", "../UTC", "/etc/passwd", "CEST", "Mars/Base\0"])
+@pytest.mark.parametrize(
+    "zone", ["", "Berlin", "Europe", "europe/berlin/", "../UTC", "/etc/passwd", "CEST", "Mars/Base\0"]
+)
 def test_any_other_zone_is_named(zone):
     assert f"{zone!r} is not an IANA time zone" in (zone_problem(zone) or "")
 

@@ -1,0 +1,142 @@
+"""``quill plan``: what a tick would do now or at another time, live or with nothing but files. It changes nothing."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from reconciler import findings, offline
+from reconciler.admission import admitted
+from reconciler.arguments import add_cluster_arguments, instant
+from reconciler.decision import decide
+from reconciler.model import Advance, Children, Decision, Finish, Rejected, Resource, Start, Wait
+from reconciler.planning import start_plan
+from reconciler.schedule import next_slot
+from reconciler.status import format_time
+from reconciler.tables import distance, print_table
+
+EXAMPLES = """
+  quill plan                                     what a tick would do now
+  quill plan --at 2026-01-02T03:00:00Z           what is due then, as far as can be known today
+  quill plan -f backups/ --at 2026-01-02T03:00:00Z
+  quill plan --detailed-exitcode                 2 when a tick would start or finish something
+"""
+_SOMETHING_TO_DO = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One CR and what a tick would do about it."""
+
+    resource: Resource | Rejected
+    what: str
+    message: str
+    upcoming: datetime | None = None
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's options."""
+    add_cluster_arguments(parser)
+    given = parser.add_argument(
+        "-f", "--files", nargs="+", metavar="FILE", help="files or folders instead of a cluster"
+    )
+    given.complete = {"bash": "_shtab_compgen_files", "zsh": "_files"}  # type: ignore[attr-defined]
+    parser.add_argument("--at", type=instant, metavar="TIME", help="an RFC 3339 time (default: now)")
+    parser.add_argument("--detailed-exitcode", action="store_true", help="exit with 2 when there is something to do")
+    parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="how to print (default: text)")
+
+
+def run(args: argparse.Namespace, *, now: datetime) -> int:
+    """Print a row for each CR; 1 if a file has a problem."""
+    at = args.at or now
+    found: Sequence[findings.Finding] = ()
+    if args.files:
+        rows, found = _of_files([Path(each) for each in args.files], at)
+    else:
+        rows = _of_cluster(args, at)
+    if args.output == "json":
+        print(json.dumps([_document(row) for row in rows], indent=2, ensure_ascii=False))
+    elif rows:
+        print_table(("KIND", "NAMESPACE", "NAME", "DOES", "NEXT SLOT", "WHY"), [_cells(row, at) for row in rows])
+    else:
+        print("no ReplicationSource or ReplicationDestination", file=sys.stderr)
+    for each in found:
+        print(findings.text(each, excerpt=False, colour=False), file=sys.stderr)
+    if found:
+        return 1
+    busy = any(row.what in ("Start", "Finish") for row in rows)
+    return _SOMETHING_TO_DO if busy and args.detailed_exitcode else 0
+
+
+def _of_files(paths: Sequence[Path], at: datetime) -> tuple[list[Row], Sequence[findings.Finding]]:
+    world = offline.read(paths, now=at)
+    decided = admitted((each, decide(each, Children(), now=at)) for each in world.resources)
+    rows = [_row(each, decision, at) for each, decision in decided]
+    return rows, world.findings
+
+
+def _of_cluster(args: argparse.Namespace, at: datetime) -> list[Row]:
+    from reconciler.cluster import connect  # noqa: PLC0415 - with files nothing loads the Kubernetes client
+    from reconciler.world import look_around, observe  # noqa: PLC0415
+
+    cluster = connect(context=args.context)
+    world = observe(cluster, namespace=args.namespace)
+    decided = admitted((each, decide(each, world.children_of(each), now=at)) for each in world.resources)
+    starting = [each for each, decision in decided if isinstance(decision, Start)]
+    surroundings = look_around(cluster, world, starting)
+    rows = []
+    for resource, decision in decided:
+        if isinstance(decision, Start):
+            plan = start_plan(resource, decision.run, surroundings[resource.uid])
+            rows.append(_row(resource, plan if isinstance(plan, Wait) else decision, at))
+        else:
+            rows.append(_row(resource, decision, at))
+    return rows + [_rejection(each) for each in world.rejected]
+
+
+def _row(resource: Resource, decision: Decision, at: datetime) -> Row:
+    what, message = _told(resource, decision)
+    spec = resource.spec
+    upcoming = next_slot(spec.schedule, spec.time_zone, now=at) if spec.schedule and not spec.paused else None
+    return Row(resource=resource, what=what, message=message, upcoming=upcoming)
+
+
+def _told(resource: Resource, decision: Decision) -> tuple[str, str]:
+    match decision:
+        case Start(run=run):
+            again = f", attempt {run.attempt}" if run.attempt > 1 else ""
+            return "Start", f"{resource.spec.action} for {run.token}{again}"
+        case Advance(message=message):
+            return "Continue", message
+        case Finish(result=result) if result.successful:
+            return "Finish", "the run succeeded; its result is to be recorded"
+        case Finish(result=result):
+            return "Finish", f"the run failed: {result.reason}: {result.message}"
+        case Wait(message=message):
+            return "Wait", message
+
+
+def _rejection(rejected: Rejected) -> Row:
+    said = [each.message for each in rejected.status.conditions if each.type == "Stalled"]
+    message = "; ".join(map(str, rejected.problems)) or "".join(said[:1])
+    return Row(resource=rejected, what="Invalid", message=message)
+
+
+def _cells(row: Row, at: datetime) -> tuple[str, ...]:
+    each = row.resource
+    upcoming = f"{format_time(row.upcoming)} ({distance(row.upcoming, at)})" if row.upcoming else "-"
+    return str(each.kind), each.namespace, each.name, row.what, upcoming, row.message
+
+
+def _document(row: Row) -> dict[str, object]:
+    return {
+        "kind": str(row.resource.kind),
+        "namespace": row.resource.namespace,
+        "name": row.resource.name,
+        "does": row.what,
+        "why": row.message,
+        "nextSlot": format_time(row.upcoming) if row.upcoming else None,
+    }

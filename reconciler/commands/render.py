@@ -1,0 +1,66 @@
+"""``quill render``: every object that the due runs would be made of, as YAML; without a cluster, changing nothing."""
+
+import argparse
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import yaml
+
+from reconciler import findings, offline
+from reconciler.arguments import instant
+from reconciler.decision import decide
+from reconciler.model import Children, Start, Wait
+from reconciler.rehearsal import UNKNOWN_UID, rehearsed
+from reconciler.rendering import renderer
+
+EXAMPLES = """
+  quill render -f backups/ --at 2026-01-02T03:00:00Z
+  quill render -f backups/ --templates my-templates/ | less
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's options."""
+    given = parser.add_argument("-f", "--files", nargs="+", required=True, metavar="FILE", help="files or folders")
+    given.complete = {"bash": "_shtab_compgen_files", "zsh": "_files"}  # type: ignore[attr-defined]
+    parser.add_argument("--at", type=instant, metavar="TIME", help="an RFC 3339 time (default: now)")
+    folder = parser.add_argument(
+        "--templates",
+        type=Path,
+        metavar="DIR",
+        help="templates to render with (default: $QUILL_TEMPLATES, else Quill's)",
+    )
+    folder.complete = {"bash": "_shtab_compgen_dirs", "zsh": "_files -/"}  # type: ignore[attr-defined]
+
+
+def run(args: argparse.Namespace, *, now: datetime) -> int:
+    """Print the objects; 1 if a file has a problem or a template cannot be rendered."""
+    at = args.at or now
+    world = offline.read([Path(each) for each in args.files], now=at)
+    templates = renderer(args.templates)
+    printed = 0
+    for resource in world.resources:
+        decision = decide(resource, Children(), now=at)
+        if not isinstance(decision, Start):
+            continue
+        plans = rehearsed(resource, decision.run, world.surroundings_of(resource), now=at)
+        if isinstance(plans, Wait):
+            _say(f"{resource.kind} {resource.namespace}/{resource.name}: {plans.message}")
+            continue
+        for plan in plans:
+            body = templates.rendered(plan, resource, job_uid=UNKNOWN_UID)
+            print("---")
+            print(yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=120), end="")
+            printed += 1
+    for claim in world.assumed_claims() if printed else ():
+        _say(f"PersistentVolumeClaim {claim} is not in these files; 1Gi is assumed")
+    for each in world.findings:
+        _say(findings.text(each, excerpt=False, colour=False))
+    if not printed:
+        _say(f"nothing is due in the minute up to {at:%Y-%m-%dT%H:%M:%SZ}; give another time with --at")
+    return 1 if world.findings else 0
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)

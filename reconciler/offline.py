@@ -1,0 +1,92 @@
+"""What a tick would find if the cluster held just these files: for the verbs that work without one.
+
+Files have no history. A resource counts as seen a minute before, so that what is due is what a tick of that minute
+would start; a PersistentVolumeClaim that is not in the files is taken to be there, with a size that is only assumed.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+from uuid import NAMESPACE_URL, uuid5
+
+import yaml
+
+from reconciler import files
+from reconciler.findings import Finding
+from reconciler.model import Resource, Surroundings, Volume
+from reconciler.observing import parse_volume
+from reconciler.rehearsal import UNKNOWN_UID
+
+_TICK: Final = timedelta(minutes=1)
+_ASSUMED_SIZE: Final = 2**30
+_CLAIM: Final = b"PersistentVolumeClaim"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offline:
+    """The valid resources as of a minute before, what is wrong with the others, and claims by namespace and name."""
+
+    resources: tuple[Resource, ...]
+    findings: tuple[Finding, ...]
+    claims: Mapping[tuple[str, str], Volume]
+
+    def surroundings_of(self, resource: Resource) -> Surroundings:
+        """A namespace in which the user's claim is bound; root movers are taken to be allowed."""
+        name = resource.spec.source_pvc or resource.spec.destination_pvc
+        if name is None:
+            return Surroundings(privileged_movers=True)
+        claim = self.claims.get((resource.namespace, name)) or assumed_claim(resource.namespace, name)
+        return Surroundings(claims={name: replace(claim, phase="Bound")}, privileged_movers=True)
+
+    def assumed_claims(self) -> tuple[str, ...]:
+        """Claims that the resources use and the files do not have, as namespace/name."""
+        used = {(each.namespace, each.spec.source_pvc or each.spec.destination_pvc) for each in self.resources}
+        return tuple(sorted(f"{space}/{name}" for space, name in used if name and (space, name) not in self.claims))
+
+
+def read(paths: Sequence[Path], *, now: datetime) -> Offline:
+    """Read files and folders. Raises SetupError for one that cannot be read."""
+    report = files.report(paths)
+    return Offline(
+        resources=tuple(_seen(each, now - _TICK) for each in report.resources),
+        findings=report.findings,
+        claims=_claims(files.paths(paths)),
+    )
+
+
+def _seen(resource: Resource, since: datetime) -> Resource:
+    identity = uuid5(NAMESPACE_URL, f"{resource.kind}/{resource.namespace}/{resource.name}")
+    return replace(resource, created=since, uid=str(identity))
+
+
+def assumed_claim(namespace: str, name: str) -> Volume:
+    """A claim that nobody described: 1 GiB, ReadWriteOnce, of the default class."""
+    return Volume(
+        name=name,
+        namespace=namespace,
+        uid=UNKNOWN_UID,
+        phase="Bound",
+        capacity=_ASSUMED_SIZE,
+        access_modes=("ReadWriteOnce",),
+    )
+
+
+def _claims(paths: Iterable[Path]) -> Mapping[tuple[str, str], Volume]:
+    found = {}
+    for path in paths:
+        content = path.read_bytes()
+        for document in _documents(content) if _CLAIM in content else ():
+            if isinstance(document, dict) and document.get("kind") == _CLAIM.decode():
+                metadata = {"namespace": "default", **document.get("metadata", {})}
+                claim = parse_volume({**document, "metadata": metadata})
+                found[claim.namespace, claim.name] = claim
+    return found
+
+
+def _documents(content: bytes) -> Iterable[Any]:
+    try:
+        return list(yaml.safe_load_all(content))
+    except yaml.YAMLError:
+        return ()  # a file of somebody else's; our own were reported by files.report

@@ -1,0 +1,90 @@
+"""A whole run on paper: every object it would be made of, in the order a tick applies them. Pure.
+
+It walks through the same steps as a tick, with children that are imagined to become ready at once.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+
+from reconciler.model import (
+    Action,
+    Advance,
+    Children,
+    Job,
+    JobPlan,
+    JobState,
+    Plan,
+    Resource,
+    Run,
+    Snapshot,
+    SnapshotPlan,
+    Surroundings,
+    Volume,
+    Wait,
+)
+from reconciler.naming import child_name
+from reconciler.planning import advance_plan, start_plan
+from reconciler.progress import advance, image_of
+
+UNKNOWN_UID = "00000000-0000-0000-0000-000000000000"
+
+
+def rehearsed(resource: Resource, run: Run, surroundings: Surroundings, *, now: datetime) -> tuple[Plan, ...] | Wait:
+    """Every plan of the run, or what it would wait for."""
+    plan = start_plan(resource, run, surroundings)
+    if isinstance(plan, Wait):
+        return plan
+    job = _imagined_job(resource, plan, now)
+    return (plan, *_steps(resource, job, surroundings))
+
+
+def _steps(resource: Resource, job: Job, surroundings: Surroundings) -> Iterator[Plan]:
+    children = Children(jobs=(job,))
+    step: object = advance(resource, children, job)
+    while isinstance(step, Advance) and (step.snapshot or step.volume or step.image):
+        plan = advance_plan(resource, step, children=children, surroundings=surroundings)
+        if plan is None:
+            return
+        yield plan
+        if isinstance(plan, SnapshotPlan):
+            children = replace(children, snapshots=(*children.snapshots, _imagined_snapshot(resource, plan, job)))
+        else:
+            children = replace(children, volumes=(_imagined_volume(resource, plan.name),))
+        if step.resume and job.action is Action.RESTORE:
+            step = image_of(resource, children, job)
+        else:
+            step = None if step.image else advance(resource, children, job)
+
+
+def _imagined_job(resource: Resource, plan: JobPlan, now: datetime) -> Job:
+    return Job(
+        name=plan.name,
+        namespace=resource.namespace,
+        uid=UNKNOWN_UID,
+        owner_uid=resource.uid,
+        run=plan.run,
+        action=plan.action,
+        copy_method=plan.copy_method,
+        claim=plan.claim or "",
+        suspended=plan.suspend,
+        state=JobState.ACTIVE,
+        created=now,
+    )
+
+
+def _imagined_snapshot(resource: Resource, plan: SnapshotPlan, job: Job) -> Snapshot:
+    return Snapshot(
+        name=plan.name,
+        namespace=resource.namespace,
+        uid=UNKNOWN_UID,
+        owner_uid=resource.uid,
+        component="snapshot" if plan.name == child_name(resource, "snapshot", job.run) else "image",
+        created=job.created,
+        ready=True,
+        restore_size=0,
+    )
+
+
+def _imagined_volume(resource: Resource, name: str) -> Volume:
+    return Volume(name=name, namespace=resource.namespace, uid=UNKNOWN_UID, phase="Bound", capacity=0)

@@ -1,0 +1,108 @@
+import pytest
+
+from reconciler.admission import Claim, admitted, held_back, repository_keys
+from reconciler.model import Action, Advance, Start, Wait
+from tests.factories import at, make_destination, make_job, make_prune, make_source, seen, slot_run
+
+BACKUP = make_source(name="backup", uid="b")
+OTHER = make_source(name="other", uid="o")
+RESTORE = make_destination(uid="r")
+PRUNE = make_prune(uid="p")
+
+
+def claim(resource, clock="09:00:00", **spec):
+    return Claim(resource=resource, action=spec.get("action", resource.spec.action), since=at(clock))
+
+
+@pytest.mark.parametrize(
+    ("due", "running", "held"),
+    [
+        pytest.param([claim(BACKUP), claim(OTHER), claim(RESTORE)], [], "", id="no-prune-all-start"),
+        pytest.param([claim(BACKUP)], [claim(OTHER), claim(RESTORE)], "", id="backups-run-side-by-side"),
+        pytest.param([claim(BACKUP)], [claim(PRUNE)], "b", id="prune-runs"),
+        pytest.param([claim(RESTORE)], [claim(PRUNE)], "r", id="restore-waits-for-a-prune"),
+        pytest.param([claim(PRUNE)], [claim(BACKUP)], "p", id="prune-waits-for-a-backup"),
+        pytest.param([claim(PRUNE)], [claim(RESTORE)], "p", id="prune-waits-for-a-restore"),
+        pytest.param([claim(PRUNE)], [], "", id="prune-alone"),
+        pytest.param([claim(PRUNE)], [claim(make_prune(uid="q"))], "p", id="one-prune-at-a-time"),
+        pytest.param([claim(PRUNE, "09:00:01"), claim(BACKUP)], [], "p", id="older-backup-first"),
+        pytest.param([claim(PRUNE), claim(BACKUP, "09:00:01")], [], "b", id="older-prune-first"),
+        pytest.param([claim(PRUNE), claim(BACKUP)], [], "p", id="same-time-by-name"),
+        pytest.param(
+            [claim(PRUNE), claim(BACKUP, "09:00:01")], [claim(OTHER)], "bp", id="a-waiting-prune-is-not-overtaken"
+        ),
+        pytest.param(
+            [claim(BACKUP, "08:59:59"), claim(PRUNE), claim(OTHER, "09:00:01")], [], "op", id="one-before-one-after"
+        ),
+        pytest.param([claim(BACKUP)], [claim(BACKUP, action=Action.PRUNE)], "", id="its-own-former-self"),
+        pytest.param(
+            [claim(BACKUP)], [claim(OTHER, action=Action.PRUNE)], "b", id="prune-edited-to-a-backup-meanwhile"
+        ),
+        pytest.param([claim(BACKUP)], [claim(make_prune(secret="another"))], "", id="another-secret"),
+        pytest.param([claim(BACKUP)], [claim(make_prune(namespace="elsewhere"))], "", id="same-secret-name-elsewhere"),
+    ],
+)
+def test_a_prune_has_its_repository_for_itself(due, running, held):
+    assert "".join(sorted(held_back(due, running))) == held
+
+
+@pytest.mark.parametrize(
+    ("mine", "its", "held"),
+    [
+        pytest.param("1f", "1f", True, id="same-repository"),
+        pytest.param("1f", "2e", False, id="another-repository"),
+        pytest.param(None, None, False, id="not-known-yet"),
+        pytest.param("1f", None, False, id="one-not-known-yet"),
+    ],
+)
+def test_a_repository_is_known_by_its_id_across_namespaces(mine, its, held):
+    prune = seen(make_prune(namespace="elsewhere", secret="another"), repository_id=its)
+    assert bool(held_back([claim(seen(BACKUP, repository_id=mine))], [claim(prune)])) is held
+
+
+def test_a_secret_and_an_id_never_look_alike():
+    assert repository_keys(BACKUP) == {"secret shop/repository"}
+    assert repository_keys(seen(BACKUP, repository_id="1f")) == {"secret shop/repository", "repository 1f"}
+
+
+def test_who_waits_is_told_for_whom():
+    held = held_back([claim(BACKUP)], [claim(PRUNE)])
+    assert held == {"b": "queued behind the prune of ReplicationSource shop/prune on the same repository"}
+
+
+def test_frequent_backups_do_not_starve_a_prune():
+    """A backup is due every minute, each runs for ninety seconds: the prune waits for those before it, not for ever."""
+    running, waited = [], 0
+    for minute in range(10):
+        due = [claim(PRUNE, "09:00:30"), claim(make_source(uid=f"b{minute}"), f"09:{minute:02}:00")]
+        if PRUNE.uid not in held_back(due, running):
+            break
+        waited += 1
+        running = [each for each in due if each.resource.uid not in held_back(due, running)]
+    assert waited <= 2
+
+
+def test_only_starts_are_held_and_the_order_stays():
+    job = make_job(PRUNE)
+    decided = [
+        (PRUNE, Advance(run=job.run, job=job, message="")),
+        (BACKUP, Start(run=slot_run("09:00:00"), since=at("09:00:00"))),
+        (make_source(uid="idle"), Wait(reason="WaitingForSchedule", message="")),
+        (make_source(uid="far", secret="another"), Start(run=slot_run("09:00:00"), since=at("09:00:00"))),
+    ]
+    result = admitted(iter(decided))
+    assert [resource.uid for resource, _ in result] == ["p", "b", "idle", "far"]
+    assert [decision for _, decision in result if decision not in [each for _, each in decided]] == [
+        Wait(reason="Queued", message="queued behind the prune of ReplicationSource shop/prune on the same repository")
+    ]
+    assert isinstance(result[1][1], Wait)
+
+
+def test_what_runs_counts_by_its_job_and_not_by_an_edited_spec():
+    job = make_job(PRUNE)
+    edited = make_source(uid="p")
+    decided = [
+        (edited, Advance(run=job.run, job=job, message="")),
+        (BACKUP, Start(run=slot_run("09:00:00"), since=at("09:00:00"))),
+    ]
+    assert [type(decision) for _, decision in admitted(decided)] == [Advance, Wait]

@@ -1,0 +1,377 @@
+from dataclasses import replace
+
+import pytest
+
+from reconciler.conditions import accepted
+from reconciler.decision import anchor, decide, due_slot, due_start, is_unrecorded, outstanding_run, schedule_since
+from reconciler.model import Advance, Children, CopyMethod, Finish, Image, JobState, Run, Start, Wait
+from reconciler.naming import child_name
+from tests.factories import (
+    at,
+    condition,
+    make_destination,
+    make_job,
+    make_pod,
+    make_prune,
+    make_snapshot,
+    make_source,
+    seen,
+    slot_run,
+)
+
+HOURLY = seen(make_source())
+NIGHTLY = seen(make_source(schedule="0 3 * * *"))
+NINE, TEN = slot_run("09:00:00"), slot_run("10:00:00")
+SUCCESS = '{"result":"Successful","snapshotID":"5e1f"}'
+
+
+def started(resource, run=NINE, at_time="09:00:05", **status):
+    """``resource`` after a tick that started ``run`` and recorded it."""
+    begun = at(at_time)
+    slot = None if ":" in run.token.partition("T")[0] or run.token == "create" else at(run.token[11:19])
+    noted = {"current_run": replace(run, start_time=begun), "last_sync_start_time": begun, "last_slot": slot, **status}
+    return seen(resource, **noted)
+
+
+def children(*jobs, **others):
+    return Children(jobs=jobs, **others)
+
+
+def due(clock):
+    return Start(run=slot_run(clock), since=at(clock))
+
+
+def why(decision):
+    """A decision in one word: the reason of a wait or a result, else what it is."""
+    match decision:
+        case Wait(reason=reason):
+            return reason
+        case Finish(result=result):
+            return result.reason or "Successful"
+        case Start(run=run):
+            return f"{run.token} {run.attempt}"
+    return type(decision).__name__
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        pytest.param("08:59:59", "WaitingForSchedule", id="before-the-first-slot"),
+        pytest.param("09:00:00", due("09:00:00"), id="exactly-on-the-slot"),
+        pytest.param("09:05:00", due("09:00:00"), id="late"),
+        pytest.param("11:20:00", due("11:00:00"), id="missed-three-newest-wins"),
+    ],
+)
+def test_a_start_follows_the_clock(now, expected):
+    decision = decide(HOURLY, children(), now=at(now))
+    assert expected in (decision, why(decision))
+
+
+@pytest.mark.parametrize(
+    ("resource", "reason"),
+    [
+        pytest.param(HOURLY, "WaitingForSchedule", id="schedule"),
+        pytest.param(
+            seen(make_source(schedule=None, manual="a"), last_manual_sync="a"), "WaitingForManual", id="manual"
+        ),
+        pytest.param(seen(make_source(paused=True)), "Suspended", id="paused"),
+        pytest.param(seen(make_source(paused=True, manual="new", run_on_create=True)), "Suspended", id="paused-wins"),
+        pytest.param(seen(make_source(deleting=True, manual="new")), "Deleting", id="being-deleted"),
+        pytest.param(
+            seen(HOURLY, current_run=NINE, next_retry_time=at("08:50:00")), "WaitingForRetry", id="retry-to-come"
+        ),
+    ],
+)
+def test_an_idle_resource_says_what_it_waits_for(resource, reason):
+    assert why(decide(resource, children(), now=at("08:40:00"))) == reason
+
+
+@pytest.mark.parametrize(
+    ("status", "now", "slot"),
+    [
+        pytest.param({}, "08:59:00", None, id="creation"),
+        pytest.param({"last_slot": at("09:00:00")}, "09:59:59", None, id="slot-handled"),
+        pytest.param({"last_slot": at("09:00:00")}, "10:00:00", "10:00:00", id="next-slot"),
+        pytest.param({"schedule_since": at("10:30:00")}, "10:59:00", None, id="schedule-is-younger"),
+        pytest.param({"schedule_since": at("10:30:00")}, "11:00:00", "11:00:00", id="first-slot-of-a-new-schedule"),
+        pytest.param({"schedule_since": at("08:00:00")}, "08:59:00", None, id="creation-is-younger-than-the-schedule"),
+        pytest.param(
+            {"schedule_since": at("08:50:00"), "last_slot": at("09:00:00")}, "09:30:00", None, id="slot-is-youngest"
+        ),
+        pytest.param({"observed_schedule": "UTC 0 3 * * *"}, "09:10:00", None, id="edited-since-the-last-tick"),
+        pytest.param({"observed_schedule": "Europe/Berlin 0 * * * *"}, "09:10:00", None, id="zone-edited"),
+        pytest.param({"observed_schedule": None}, "09:10:00", None, id="schedule-added"),
+        pytest.param({"observed_generation": -1, "observed_schedule": None}, "09:10:00", "09:00:00", id="first-tick"),
+        pytest.param(
+            {"conditions": (condition("Ready", True, "Suspended"),)}, "09:10:00", None, id="end-of-a-pause"
+        ),
+    ],
+)  # fmt: skip
+def test_no_slot_up_to_the_anchor_fires(status, now, slot):
+    assert due_slot(seen(HOURLY, **status), now=at(now)) == (at(slot) if slot else None)
+
+
+def test_the_anchor_is_the_latest_of_what_is_known():
+    resource = seen(HOURLY, last_slot=at("09:00:00"), schedule_since=at("09:30:00"))
+    assert anchor(resource, now=at("09:40:00")) == at("09:30:00")
+
+
+@pytest.mark.parametrize(
+    ("resource", "since"),
+    [
+        pytest.param(seen(HOURLY, schedule_since=at("07:00:00")), "07:00:00", id="unchanged"),
+        pytest.param(seen(HOURLY, observed_schedule="UTC 5 * * * *"), "10:10:00", id="edited"),
+        pytest.param(seen(make_source(paused=True), schedule_since=at("07:00:00")), "07:00:00", id="still-paused"),
+        pytest.param(
+            seen(make_source(paused=True), conditions=(condition("Ready", True, "Suspended"),)), None, id="paused"
+        ),
+        pytest.param(seen(HOURLY, conditions=(condition("Ready", True, "Suspended"),)), "10:10:00", id="resumed"),
+        pytest.param(make_source(), None, id="never-seen"),
+    ],
+)
+def test_the_schedule_counts_from_when_a_tick_first_sees_it(resource, since):
+    assert schedule_since(resource, now=at("10:10:00")) == (at(since) if since else None)
+
+
+def test_a_slot_that_passes_while_a_run_outlasts_a_pause_does_not_fire():
+    """Paused and resumed while one run was under way: no tick was idle meanwhile, so none could say Suspended."""
+    paused = started(make_source(paused=True), NINE)
+    status = accepted(paused, now=at("09:50:00"), fingerprint="x")
+    resumed = make_source(generation=3, status=replace(status, current_run=None))
+    assert why(decide(resumed, children(), now=at("10:20:00"))) == "WaitingForSchedule"
+
+
+@pytest.mark.parametrize(
+    ("manual", "status", "expected"),
+    [
+        pytest.param("a", {}, "manual:a 1", id="new-token"),
+        pytest.param("b", {"last_manual_sync": "a"}, "manual:b 1", id="changed-token"),
+        pytest.param("a", {"last_manual_sync": "a"}, None, id="same-token"),
+        pytest.param(None, {"last_manual_sync": "a"}, None, id="token-removed"),
+        pytest.param("a", {"current_run": Run(token="manual:a"), "next_retry_time": at("08:50:00")}, None, id="failed"),
+        pytest.param(
+            "b",
+            {"current_run": Run(token="manual:a"), "next_retry_time": at("08:50:00")},
+            "manual:b 1",
+            id="supersedes",
+        ),
+        pytest.param(
+            "a", {"current_run": Run(token="manual:a"), "next_retry_time": at("08:40:00")}, "manual:a 2", id="retry"
+        ),
+    ],
+)
+def test_a_new_manual_token_starts_one_run(manual, status, expected):
+    start = due_start(seen(make_source(manual=manual), **status), now=at("08:45:00"))
+    assert (f"{start.run.token} {start.run.attempt}" if start else None) == expected
+
+
+def test_the_schedule_stays_active_beside_a_manual_token():
+    resource = seen(make_source(manual="a"), last_manual_sync="a")
+    assert decide(resource, children(), now=at("09:05:00")) == due("09:00:00")
+
+
+def test_a_manual_token_goes_before_a_slot():
+    assert why(decide(seen(make_source(manual="a")), children(), now=at("09:05:00"))) == "manual:a 1"
+
+
+def test_a_due_run_keeps_its_place_in_the_queue_from_tick_to_tick():
+    """admission.py orders by ``since``: a manual prune that counts from each tick anew would wait for ever."""
+    resource = seen(make_prune(schedule=None, manual="a"))
+    first, second = (decide(resource, children(), now=at(clock)) for clock in ("09:00:30", "09:01:30"))
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        pytest.param({}, Start(run=Run(token="create"), since=at("08:30:00")), id="never-run"),
+        pytest.param({"last_sync_start_time": at("08:31:00")}, None, id="has-run"),
+    ],
+)
+def test_run_on_create_runs_once(status, expected):
+    assert due_start(seen(make_source(run_on_create=True, schedule=None), **status), now=at("08:45:00")) == expected
+
+
+def test_nothing_runs_on_creation_unless_asked():
+    assert due_start(make_source(), now=at("08:31:00")) is None
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        pytest.param("09:06:00", "WaitingForRetry", id="too-early"),
+        pytest.param("09:07:00", "2026-03-04T09:00:00Z 2", id="due"),
+        pytest.param("09:59:59", "2026-03-04T09:00:00Z 2", id="late"),
+        pytest.param("10:00:00", "2026-03-04T10:00:00Z 1", id="the-next-slot-supersedes-it"),
+    ],
+)
+def test_a_failed_run_is_tried_again_until_its_next_slot(now, expected):
+    resource = started(HOURLY, NINE, next_retry_time=at("09:07:00"), consecutive_failures=1)
+    job = make_job(run=NINE, state=JobState.FAILED)
+    assert why(decide(resource, children(job), now=at(now))) == expected
+
+
+def test_a_retry_counts_as_late_from_its_own_time():
+    resource = started(HOURLY, NINE, next_retry_time=at("09:07:00"))
+    assert due_start(resource, now=at("09:09:00")) == Start(run=replace(NINE, attempt=2), since=at("09:07:00"))
+
+
+@pytest.mark.parametrize("spec", [{"paused": True}, {"schedule": "30 2 * * *"}, {"manual": "new"}, {"schedule": None}])
+def test_an_edit_does_not_touch_a_run_under_way(spec):
+    resource = replace(started(make_source(**spec), NINE), generation=2)
+    assert isinstance(decide(resource, children(make_job(run=NINE)), now=at("10:05:00")), Advance)
+
+
+@pytest.mark.parametrize(
+    "jobs",
+    [
+        pytest.param([], id="gone"),
+        pytest.param([make_job(run=NINE, deleting=True)], id="being-deleted"),
+        pytest.param([make_job(run=TEN, created=at("09:00:01"))], id="another-run's"),
+    ],
+)
+def test_a_recorded_run_without_its_job_is_lost(jobs):
+    decision = decide(started(HOURLY, NINE), children(*jobs), now=at("09:05:00"))
+    assert (why(decision), decision.run.token, decision.ended) == ("MoverLost", NINE.token, at("09:05:00"))
+
+
+@pytest.mark.parametrize(
+    ("resource", "job", "orphan"),
+    [
+        pytest.param(HOURLY, make_job(run=NINE), True, id="first-run"),
+        pytest.param(seen(HOURLY, last_sync_start_time=at("08:00:05")), make_job(run=NINE), True, id="later-run"),
+        pytest.param(started(HOURLY, NINE, current_run=None), make_job(run=NINE), False, id="recorded"),
+        pytest.param(
+            started(HOURLY, NINE, next_retry_time=at("09:02:00")),
+            make_job(run=replace(NINE, attempt=2), created=at("09:02:05")), True, id="next-attempt",
+        ),
+        pytest.param(
+            started(HOURLY, NINE, current_run=None),
+            make_job(run=NINE, created=at("09:30:00")), False, id="made-again-by-a-tick-that-hung",
+        ),
+        pytest.param(
+            started(HOURLY, NINE, next_retry_time=at("09:02:00")),
+            make_job(run=NINE, created=at("09:30:00")), False, id="failed-attempt-made-again",
+        ),
+        pytest.param(
+            started(HOURLY, TEN, "10:00:05", current_run=None),
+            make_job(run=NINE, created=at("10:00:10")), False, id="older-slot-than-the-last",
+        ),
+        pytest.param(
+            seen(make_source(manual="a"), last_manual_sync="a", last_sync_start_time=at("08:40:00")),
+            make_job(run=Run(token="manual:a"), created=at("08:50:00")), False, id="token-that-was-handled",
+        ),
+        pytest.param(
+            seen(make_source(manual="b"), last_manual_sync="a", last_sync_start_time=at("08:40:00")),
+            make_job(run=Run(token="manual:b"), created=at("08:50:00")), True, id="new-token",
+        ),
+        pytest.param(make_source(), make_job(run=Run(token="create")), True, id="on-creation"),
+    ],
+)  # fmt: skip
+def test_a_job_whose_tick_was_killed_is_taken_over(resource, job, orphan):
+    assert is_unrecorded(resource, job) is orphan
+    assert (outstanding_run(resource, children(job)) == job.run) is orphan
+
+
+def test_a_job_that_is_being_deleted_is_not_taken_over():
+    assert outstanding_run(HOURLY, children(make_job(run=NINE, deleting=True))) is None
+
+
+def test_of_two_jobs_of_killed_ticks_the_younger_is_taken_over():
+    jobs = make_job(run=NINE), make_job(run=TEN, created=at("10:00:05"))
+    assert outstanding_run(HOURLY, children(*jobs)) == TEN
+
+
+def test_a_recorded_run_goes_before_a_job_that_is_not():
+    jobs = make_job(run=NINE), make_job(run=TEN, created=at("10:00:05"))
+    assert outstanding_run(started(HOURLY, NINE), children(*jobs)).token == NINE.token
+
+
+def test_a_second_tick_that_sees_the_first_ones_job_starts_nothing():
+    assert isinstance(decide(HOURLY, children(make_job(run=NINE)), now=at("09:00:40")), Advance)
+
+
+FAILED = make_job(run=NINE, state=JobState.FAILED, failure_reason="BackoffLimitExceeded", failure_message="no more")
+
+
+@pytest.mark.parametrize(
+    ("job", "pod", "reason"),
+    [
+        pytest.param(make_job(run=NINE), {}, "Advance", id="running"),
+        pytest.param(
+            make_job(run=NINE, state=JobState.COMPLETE), {"termination_message": SUCCESS}, "Successful", id="done"
+        ),
+        pytest.param(FAILED, {"termination_message": '{"reason":"WrongPassword"}'}, "WrongPassword", id="said-why"),
+        pytest.param(FAILED, {}, "BackoffLimitExceeded", id="said-nothing"),
+    ],
+)
+def test_a_run_ends_with_its_job(job, pod, reason):
+    decision = decide(started(HOURLY, NINE), children(job, pods=(make_pod(job, **pod),)), now=at("09:05:00"))
+    assert why(decision) == reason
+    assert reason == "Advance" or decision.ended == at("09:01:00")
+
+
+@pytest.mark.parametrize(
+    ("suspended", "now", "reason"),
+    [
+        pytest.param(True, "10:00:04", "Advance", id="still-patient"),
+        pytest.param(True, "10:00:05", "SnapshotNotReady", id="an-hour-is-enough"),
+        pytest.param(False, "23:00:00", "Advance", id="a-mover-that-runs-limits-itself"),
+    ],
+)
+def test_a_job_does_not_stay_behind_its_gate_for_ever(suspended, now, reason):
+    job = make_job(run=NINE, suspended=suspended)
+    assert why(decide(started(HOURLY, NINE), children(job), now=at(now))) == reason
+
+
+COPY = make_destination()
+ONCE = Run(token="manual:once")
+RESTORED = make_job(COPY, ONCE, state=JobState.COMPLETE)
+SAID = make_pod(RESTORED, termination_message=SUCCESS)
+
+
+@pytest.mark.parametrize(
+    ("snapshots", "now", "expected"),
+    [
+        pytest.param([], "09:01:05", "taking a snapshot", id="no-image-yet"),
+        pytest.param(
+            [make_snapshot(COPY, ONCE, component="image", ready=False)], "09:30:00", "is not ready", id="waits"
+        ),
+        pytest.param(
+            [make_snapshot(COPY, ONCE, component="image", ready=False)], "10:01:00", "60 minutes", id="gives-up"
+        ),
+        pytest.param(
+            [make_snapshot(COPY, ONCE, component="image", ready=False, error="quota")],
+            "09:30:00",
+            "quota",
+            id="says-why",
+        ),
+    ],
+)
+def test_a_restore_is_not_over_before_its_image_is_ready(snapshots, now, expected):
+    decision = decide(started(COPY, ONCE), children(RESTORED, pods=(SAID,), snapshots=tuple(snapshots)), now=at(now))
+    assert expected in (decision.message if isinstance(decision, Advance) else decision.result.message)
+
+
+def test_a_restore_ends_with_a_ready_image():
+    image = make_snapshot(COPY, ONCE, component="image")
+    decision = decide(started(COPY, ONCE), children(RESTORED, pods=(SAID,), snapshots=(image,)), now=at("09:02:00"))
+    name = child_name(COPY, "image", ONCE)
+    assert decision.image == Image(api_group="snapshot.storage.k8s.io", kind="VolumeSnapshot", name=name)
+    assert decision.result.successful
+    assert decision.ended == at("09:02:00")
+
+
+def test_a_restore_into_a_live_volume_publishes_that():
+    live = make_destination(copy_method=CopyMethod.NONE, destination_pvc="data")
+    job = make_job(live, ONCE, state=JobState.COMPLETE)
+    decision = decide(
+        started(live, ONCE), children(job, pods=(make_pod(job, termination_message=SUCCESS),)), now=at("09:02:00")
+    )
+    assert decision.image == Image(api_group="", kind="PersistentVolumeClaim", name="data")
+
+
+def test_a_failed_restore_makes_no_image():
+    job = replace(RESTORED, state=JobState.FAILED)
+    decision = decide(started(COPY, ONCE), children(job), now=at("09:02:00"))
+    assert (why(decision), decision.image) == ("MoverFailed", None)

@@ -1,0 +1,155 @@
+import json
+from datetime import timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reconciler.model import JobState, Run
+from reconciler.results import PERMANENT, lost_result, result_of, stuck_result
+from tests.factories import at, make_job, make_pod
+from tests.unit.statuses import FULL
+
+DONE = make_job(state=JobState.COMPLETE)
+FAILED = make_job(state=JobState.FAILED, failure_reason="BackoffLimitExceeded", failure_message="no more attempts")
+SUMMARY = {"files_new": 3, "total_bytes_processed": 2**40, "total_duration": 1.25}
+SUCCESS = {"result": "Successful", "repositoryID": "1f", "snapshotID": "5e", "phase": "backup", "summary": SUMMARY}
+FAILURE = {"result": "Failed", "reason": "WrongPassword", "phase": "open", "message": "wrong password or no key found"}
+
+
+def said(job, report, **values):
+    text = report if isinstance(report, str) else json.dumps(report, separators=(",", ":"))
+    return make_pod(job, termination_message=text, **values)
+
+
+def test_a_success_is_what_the_mover_reported():
+    result = result_of(DONE, (said(DONE, SUCCESS, exit_code=0),))
+    assert (result.successful, result.reason, result.exit_code, result.phase) == (True, "", 0, "backup")
+    assert (result.repository_id, result.snapshot_id) == ("1f", "5e")
+    assert result.statistics == {"filesNew": 3, "totalBytesProcessed": 2**40, "totalDuration": 1.25}
+
+
+def test_a_failure_is_what_the_mover_reported():
+    result = result_of(FAILED, (said(FAILED, FAILURE, exit_code=12),))
+    assert (result.successful, result.reason, result.exit_code, result.phase) == (False, "WrongPassword", 12, "open")
+    assert result.message == "wrong password or no key found"
+
+
+@pytest.mark.parametrize(
+    ("job", "pods", "reason", "message"),
+    [
+        pytest.param(DONE, [], "", "the mover left no report", id="done-without-a-pod"),
+        pytest.param(DONE, [said(DONE, FAILURE)], "", "the mover left no report", id="done-after-a-failed-pod"),
+        pytest.param(FAILED, [], "BackoffLimitExceeded", "no more attempts", id="failed-without-a-pod"),
+        pytest.param(FAILED, [make_pod(FAILED)], "BackoffLimitExceeded", "no more attempts", id="pod-without-a-message"),
+        pytest.param(FAILED, [said(make_job(name="other"), FAILURE)], "BackoffLimitExceeded", "no more attempts", id="other"),
+        pytest.param(FAILED, [said(FAILED, SUCCESS)], "BackoffLimitExceeded", "no more attempts", id="failed-after-success"),
+        pytest.param(make_job(state=JobState.FAILED, name="m"), [], "MoverFailed", "mover Job m failed", id="no-reason"),
+        pytest.param(FAILED, [said(FAILED, "restic: not found")], "MoverFailed", "", id="not-json"),
+        pytest.param(FAILED, [said(FAILED, "[1, 2]")], "MoverFailed", "", id="not-an-object"),
+        pytest.param(FAILED, [said(FAILED, "[" * 4096)], "MoverFailed", "", id="endless-nesting"),
+        pytest.param(FAILED, [said(FAILED, {"phase": "backup"})], "MoverFailed", "", id="only-a-phase-marker"),
+        pytest.param(FAILED, [said(FAILED, {"reason": None, "message": None})], "MoverFailed", "", id="nulls"),
+        pytest.param(FAILED, [said(FAILED, {"reason": ["x"], "message": 3})], "MoverFailed", "", id="wrong-types"),
+        pytest.param(FAILED, [said(FAILED, {"reason": "no such key"})], "MoverFailed", "", id="reason-is-no-word"),
+        pytest.param(FAILED, [said(FAILED, {"reason": "R" * 65})], "MoverFailed", "", id="reason-too-long"),
+        pytest.param(
+            FAILED, [said(FAILED, {"phase": "backup"}, termination_reason="OOMKilled")], "OOMKilled", "", id="out-of-memory"
+        ),
+    ],
+)  # fmt: skip
+def test_a_mover_that_says_little_still_has_a_result(job, pods, reason, message):
+    result = result_of(job, tuple(pods))
+    assert (result.successful, result.reason, result.message) == (job is DONE, reason, message)
+
+
+def test_the_newest_pod_that_said_something_counts():
+    pods = (
+        said(FAILED, {"reason": "RepositoryLocked"}, created=at("09:00:10")),
+        said(FAILED, {"reason": "RepositoryUnreachable"}, created=at("09:00:20")),
+        make_pod(FAILED, created=at("09:00:30")),
+        said(FAILED, {"reason": "WrongPassword"}, created=at("09:00:15")),
+    )
+    assert result_of(FAILED, pods).reason == "RepositoryUnreachable"
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.integers(0, 4096), st.sampled_from([SUCCESS, FAILURE]))
+def test_a_message_cut_anywhere_is_a_result(length, report):
+    text = json.dumps(report | {"message": "x" * 4096}, separators=(",", ":"))[:length]
+    job = DONE if report is SUCCESS else FAILED
+    assert result_of(job, (said(job, text),)).successful is (job is DONE)
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.recursive(st.none() | st.booleans() | st.floats() | st.integers() | st.text(), lambda each: st.lists(each, max_size=3)
+       | st.dictionaries(st.sampled_from([*SUCCESS, "reason", "message", *SUMMARY]), each), max_leaves=8))  # fmt: skip
+def test_whatever_a_mover_says_fits_into_status(report):
+    result = result_of(FAILED, (said(FAILED, report),))
+    texts = (result.reason, result.message, result.phase, result.repository_id, result.snapshot_id)
+    assert all(isinstance(text, str) and len(text) <= 1024 for text in texts)
+    assert result.reason.isalnum()
+    assert all(0 <= number < 2**63 for number in result.statistics.values())
+    assert len(result.phase) <= 64
+    assert len(result.snapshot_id) <= 128
+
+
+def test_the_short_fields_survive_the_cut():
+    text = json.dumps({**SUCCESS, "message": "x" * 5000}, separators=(",", ":"))[:4096]
+    result = result_of(DONE, (said(DONE, text),))
+    assert (result.repository_id, result.snapshot_id, result.phase) == ("1f", "5e", "backup")
+
+
+def test_a_quoted_field_inside_a_message_is_not_taken_for_one():
+    text = json.dumps({"result": "Failed", "message": '"result":"Successful" ' + "x" * 5000}, separators=(",", ":"))[
+        :4096
+    ]
+    assert not result_of(FAILED, (said(FAILED, text),)).successful
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        pytest.param(0, True, id="nothing"),
+        pytest.param(2**63 - 1, True, id="largest"),
+        pytest.param(2**63, False, id="too-large"),
+        pytest.param(-1, False, id="negative"),
+        pytest.param(1.5, False, id="fraction"),
+        pytest.param(True, False, id="boolean"),
+        pytest.param("3", False, id="text"),
+        pytest.param(None, False, id="null"),
+    ],
+)
+def test_only_a_count_is_a_statistic(value, kept):
+    result = result_of(DONE, (said(DONE, {"result": "Successful", "summary": {"files_new": value}}),))
+    assert result.statistics == ({"filesNew": value} if kept else {})
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e400"])
+def test_a_duration_that_json_does_not_know_is_left_out(number):
+    text = '{"result":"Successful","summary":{"total_duration":' + number + "}}"
+    assert result_of(DONE, (said(DONE, text),)).statistics == {}
+
+
+def test_only_what_the_schema_knows_is_taken_from_a_summary():
+    known = FULL.latest_mover_status.statistics
+    in_restics_words = {"".join(f"_{c.lower()}" if c.isupper() else c for c in name): 1 for name in known}
+    report = {"result": "Successful", "summary": in_restics_words | {"message_type": "summary", "seconds_elapsed": 3}}
+    assert result_of(DONE, (said(DONE, report),)).statistics.keys() == known.keys()
+
+
+def test_a_long_message_is_shortened():
+    assert len(result_of(FAILED, (said(FAILED, {"reason": "X", "message": "m" * 3000}),)).message) == 1024
+
+
+def test_a_lost_run_is_a_failure_that_is_tried_again():
+    result = lost_result(Run(token="manual:a", attempt=2))
+    assert (result.successful, result.reason) == (False, "MoverLost")
+    assert "manual:a (attempt 2)" in result.message
+    assert result.reason not in PERMANENT
+
+
+def test_a_stuck_run_says_how_long_it_was_waited_for():
+    result = stuck_result(timedelta(hours=1))
+    assert (result.successful, result.reason, result.phase) == (False, "SnapshotNotReady", "snapshot")
+    assert "60 minutes" in result.message
