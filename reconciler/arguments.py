@@ -5,6 +5,8 @@ import re
 from datetime import UTC, datetime
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|)")
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST = datetime(9000, 1, 1, tzinfo=UTC)  # schedules look years ahead, and no datetime is later than 9999
 _UNITS = {"ms": 0.001, "": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -32,4 +34,6 @@ def instant(text: str) -> datetime:
         raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 2026-01-02T03:00:00Z") from error
     if moment.tzinfo is None:
         raise argparse.ArgumentTypeError(f"{text!r} does not say its offset from UTC; put a Z behind it for UTC")
+    if not _EARLIEST <= moment <= _LATEST:
+        raise argparse.ArgumentTypeError(f"{text!r} is not in the years 1970 to 9000")
     return moment.astimezone(UTC)

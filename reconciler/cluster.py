@@ -125,8 +125,9 @@ class ApiServer:
     def delete(self, kind: str, namespace: str, *, name: str, uid: str) -> None:
         """Delete one object and in the background what it owns."""
         options = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
+        dry_run = {"dryRun": ["All"]} if self._dry_run else {}  # beside a body the query would be ignored
         try:
-            self._request("delete", _path(kind, namespace, name), query=self._dry_run, body=options)
+            self._request("delete", _path(kind, namespace, name), body=options | dry_run)
         except ClusterError as error:
             if error.status not in (404, 409):
                 raise
@@ -147,7 +148,8 @@ class ApiServer:
                 retries=_RETRY,
                 timeout=_TIMEOUT,
             )
-            answer = json.loads(response.data) if response.data else {}
+            is_text = response.status >= 400 and not response.data.startswith(b"{")  # "404 page not found", a proxy's page
+            answer = {} if is_text or not response.data else json.loads(response.data)
         except (HTTPError, OSError, ValueError) as error:
             cause = error.reason if isinstance(error, MaxRetryError) and error.reason else error
             raise ClusterError(f"no usable answer from {self._host}: {cause}") from error

@@ -145,10 +145,11 @@ def finished(resource: Resource, status: Status, decision: Finish, *, now: datet
         latest_image=decision.image or status.latest_image,
     )
     status = _without(status, "Stalled", "Reconciling")
-    waits = "WaitingForSchedule" if resource.spec.schedule else "WaitingForManual"
-    message = f"last {_DONE[resource.spec.action]} succeeded"
-    status = _with(status, now, ("Ready", True, waits, message))
-    return _with(status, now, ("Synchronizing", False, waits, message))
+    waits, what = ("WaitingForSchedule", "the next slot")
+    if not resource.spec.schedule:
+        waits, what = ("WaitingForManual", "a new spec.trigger.manual")
+    status = _with(status, now, ("Ready", True, waits, f"last {_DONE[resource.spec.action]} succeeded"))
+    return _with(status, now, ("Synchronizing", False, waits, f"waiting for {what}"))  # as the next tick would say
 
 
 def retry_time(resource: Resource, decision: Finish, *, now: datetime) -> datetime | None:

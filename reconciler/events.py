@@ -39,16 +39,15 @@ def _started(before: Status, after: Status, action: str) -> Note | None:
     if run is None or run == before.current_run:
         return None
     message = f"{action} for {run.token} started (attempt {run.attempt})"
-    return Note(
-        kind="Normal", reason="TransferStarted", action="CreateMover", message=message, key=f"{run.token}/{run.attempt}"
-    )
+    key = f"{run.token}/{run.attempt}/{after.last_sync_start_time}"
+    return Note(kind="Normal", reason="TransferStarted", action="CreateMover", message=message, key=key)
 
 
 def _ended(before: Status, after: Status) -> Note | None:
     result = after.latest_mover_status
     if result is None or not _has_ended(before, after):
         return None
-    key = f"{before.last_sync_start_time if _outstanding(before) else after.last_sync_start_time}"
+    key = f"{after.last_sync_start_time}"
     if result.successful:
         image = f"; latestImage is {after.latest_image.name}" if after.latest_image else ""
         return Note(
@@ -59,9 +58,7 @@ def _ended(before: Status, after: Status) -> Note | None:
 
 
 def _has_ended(before: Status, after: Status) -> bool:
-    """Whether a run ended in between; two in a row may well have equal results."""
-    if after.latest_mover_status != before.latest_mover_status:
-        return True
+    """Whether a run ended in between; its result says nothing of that, two in a row may well be equal."""
     if run := _outstanding(before):
         return _outstanding(after) != run
     return _outstanding(after) is None and after.last_sync_start_time != before.last_sync_start_time

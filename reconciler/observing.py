@@ -4,10 +4,12 @@ A field that is missing or not as expected makes the object less informative, ne
 what is listed. What cannot be attributed to a CR of ours is None.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from reconciler import naming
+from reconciler.decision import CREATE, MANUAL
 from reconciler.model import Action, CopyMethod, Job, JobState, MoverIdentity, Pod, Run, Snapshot, Volume
 from reconciler.quantity import parse_quantity
 from reconciler.status import parse_identity, parse_time
@@ -18,62 +20,63 @@ DATA_VOLUME: Final = "data"
 _TROUBLE_LIMIT: Final = 512
 _STARTING: Final = frozenset({"ContainerCreating", "PodInitializing", ""})
 _SAME_TROUBLE: Final = {"ErrImagePull": "ImagePullBackOff"}  # the two take turns
+_ATTEMPT: Final = re.compile(r"[1-9][0-9]{0,5}")
 
 Raw = Mapping[str, Any]
 
 
 def parse_job(raw: Raw) -> Job | None:
     """A mover Job; None for one that carries our label but was not made by Quill."""
-    metadata, spec, status = raw["metadata"], raw.get("spec", {}), raw.get("status", {})
-    run, owner = _run(metadata), _label(metadata, naming.OWNER_UID)
-    annotations = metadata.get("annotations", {})
-    if run is None or not owner or annotations.get(naming.ACTION) not in set(Action):
+    metadata, spec = raw["metadata"], _mapping(raw, "spec")
+    annotations = _mapping(metadata, "annotations")
+    run, owner = _run(annotations), _label(metadata, naming.OWNER_UID)
+    action, copy_method = annotations.get(naming.ACTION), annotations.get(naming.COPY_METHOD, CopyMethod.SNAPSHOT)
+    if run is None or not owner or action not in list(Action) or copy_method not in list(CopyMethod):
         return None
-    ended = _ended(status)
-    pod = spec.get("template", {}).get("spec", {})
+    ended = _ended(_mapping(raw, "status"))
     return Job(
         name=metadata["name"],
         namespace=metadata["namespace"],
         uid=metadata["uid"],
         owner_uid=owner,
         run=run,
-        action=Action(annotations[naming.ACTION]),
-        copy_method=CopyMethod(annotations.get(naming.COPY_METHOD, CopyMethod.SNAPSHOT)),
-        claim=_claims(pod).get(DATA_VOLUME, ""),
+        action=Action(action),
+        copy_method=CopyMethod(copy_method),
+        claim=_claims(_mapping(spec, "template", "spec")).get(DATA_VOLUME, ""),
         suspended=bool(spec.get("suspend")),
         state=JobState(ended["type"]) if ended else JobState.ACTIVE,
         created=parse_time(metadata["creationTimestamp"]),
-        finished=parse_time(ended["lastTransitionTime"]) if ended else None,
-        failure_reason=ended.get("reason", "") if ended else "",
-        failure_message=ended.get("message", "") if ended else "",
+        finished=parse_time(ended["lastTransitionTime"]) if "lastTransitionTime" in ended else None,
+        failure_reason=_text(ended, "reason"),
+        failure_message=_text(ended, "message"),
         deleting="deletionTimestamp" in metadata,
     )
 
 
 def parse_pod(raw: Raw) -> Pod:
     """A pod, ours or an application's."""
-    metadata, spec, status = raw["metadata"], raw.get("spec", {}), raw.get("status", {})
+    metadata, spec, status = raw["metadata"], _mapping(raw, "spec"), _mapping(raw, "status")
     ended = _last_words(status)
     return Pod(
         name=metadata["name"],
         namespace=metadata["namespace"],
         job_name=_label(metadata, "batch.kubernetes.io/job-name"),
-        phase=status.get("phase", ""),
+        phase=_text(status, "phase"),
         created=parse_time(metadata["creationTimestamp"]),
-        node=spec.get("nodeName", ""),
+        node=_text(spec, "nodeName"),
         claims=tuple(_claims(spec).values()),
         security=_security(spec),
         owner_uid=_label(metadata, naming.OWNER_UID),
         trouble=_trouble(status),
         termination_message=ended.get("message"),
-        termination_reason=ended.get("reason", ""),
+        termination_reason=_text(ended, "reason"),
         exit_code=ended.get("exitCode"),
     )
 
 
 def parse_snapshot(raw: Raw) -> Snapshot:
     """A VolumeSnapshot of ours."""
-    metadata, status = raw["metadata"], raw.get("status") or {}
+    metadata, status = raw["metadata"], _mapping(raw, "status")
     size = status.get("restoreSize")
     return Snapshot(
         name=metadata["name"],
@@ -84,83 +87,119 @@ def parse_snapshot(raw: Raw) -> Snapshot:
         created=parse_time(metadata["creationTimestamp"]),
         ready=status.get("readyToUse") is True,
         restore_size=None if size is None else _bytes(size),
-        error=str((status.get("error") or {}).get("message", ""))[:_TROUBLE_LIMIT],
+        error=_text(_mapping(status, "error"), "message")[:_TROUBLE_LIMIT],
         deleting="deletionTimestamp" in metadata,
     )
 
 
 def parse_volume(raw: Raw) -> Volume:
     """A PersistentVolumeClaim, ours or anybody's; its capacity is what it has, or asks for while it has none."""
-    metadata, spec, status = raw["metadata"], raw.get("spec", {}), raw.get("status", {})
-    requested = spec.get("resources", {}).get("requests", {}).get("storage", "0")
-    source = spec.get("dataSource") or spec.get("dataSourceRef")
+    metadata, spec, status = raw["metadata"], _mapping(raw, "spec"), _mapping(raw, "status")
+    requested = _mapping(spec, "resources", "requests").get("storage", "0")
+    source = _mapping(spec, "dataSource") or _mapping(spec, "dataSourceRef")
     return Volume(
         name=metadata["name"],
         namespace=metadata["namespace"],
-        uid=metadata.get("uid", ""),
-        phase=status.get("phase", ""),
-        capacity=_bytes(status.get("capacity", {}).get("storage", requested)),
-        access_modes=tuple(spec.get("accessModes", ())),
+        uid=_text(metadata, "uid"),
+        phase=_text(status, "phase"),
+        capacity=_bytes(_mapping(status, "capacity").get("storage", requested)),
+        access_modes=tuple(spec.get("accessModes") or ()),
         storage_class_name=spec.get("storageClassName"),
-        volume_mode=spec.get("volumeMode", "Filesystem"),
-        data_source=(source["kind"], source["name"]) if source else None,
+        volume_mode=_text(spec, "volumeMode") or "Filesystem",
+        data_source=(_text(source, "kind"), _text(source, "name")) if source else None,
         owner_uid=_label(metadata, naming.OWNER_UID),
         deleting="deletionTimestamp" in metadata,
     )
 
 
-def _run(metadata: Raw) -> Run | None:
-    annotations = metadata.get("annotations", {})
-    token, attempt = annotations.get(naming.RUN, ""), annotations.get(naming.ATTEMPT, "")
-    return Run(token=token, attempt=int(attempt)) if token and attempt.isdecimal() else None
+def _mapping(raw: object, *path: str) -> Raw:
+    """The object at ``path``; an empty one where there is none."""
+    for key in path:
+        raw = raw.get(key) if isinstance(raw, Mapping) else None
+    return raw if isinstance(raw, Mapping) else {}
+
+
+def _objects(raw: Raw, key: str) -> Iterable[Raw]:
+    found = raw.get(key)
+    return [each for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []
+
+
+def _text(raw: Raw, key: str) -> str:
+    found = raw.get(key)
+    return found if isinstance(found, str) else ""
 
 
 def _label(metadata: Raw, key: str) -> str:
-    return str((metadata.get("labels") or {}).get(key, ""))
+    return _text(_mapping(metadata, "labels"), key)
 
 
-def _ended(status: Raw) -> Raw | None:
-    conditions: Iterable[Raw] = status.get("conditions", ())
-    return next((c for c in conditions if c["type"] in ("Complete", "Failed") and c["status"] == "True"), None)
+def _run(annotations: Raw) -> Run | None:
+    token, attempt = _text(annotations, naming.RUN), _text(annotations, naming.ATTEMPT)
+    if not _is_token(token) or not _ATTEMPT.fullmatch(attempt):
+        return None
+    return Run(token=token, attempt=int(attempt))
+
+
+def _is_token(text: str) -> bool:
+    """Whether it is a run's: decisions read the others as times."""
+    if text.startswith(MANUAL) or text == CREATE:
+        return True
+    try:
+        return parse_time(text).tzinfo is not None
+    except (OverflowError, ValueError):
+        return False
+
+
+def _ended(status: Raw) -> Raw:
+    conditions = _objects(status, "conditions")
+    terminal = (c for c in conditions if c.get("type") in ("Complete", "Failed") and c.get("status") == "True")
+    return next(terminal, {})
 
 
 def _claims(pod_spec: Raw) -> dict[str, str]:
     """Claim by name of the pod's volume."""
-    volumes: Iterable[Raw] = (each for each in pod_spec.get("volumes", ()) if "persistentVolumeClaim" in each)
-    return {each["name"]: each["persistentVolumeClaim"]["claimName"] for each in volumes}
+    claims = {_text(each, "name"): _mapping(each, "persistentVolumeClaim") for each in _objects(pod_spec, "volumes")}
+    return {name: _text(claim, "claimName") for name, claim in claims.items() if claim}
 
 
 def _security(spec: Raw) -> MoverIdentity:
     """Who the pod's data belongs to: its security context, and what its first container with a claim says instead."""
     claims = _claims(spec)
-    containers: Iterable[Raw] = spec.get("containers", ())
-    users = (each for each in containers if any(m["name"] in claims for m in each.get("volumeMounts", ())))
-    own = next(users, {}).get("securityContext") or {}
-    return parse_identity({**(spec.get("securityContext") or {}), **own})
+    containers = _objects(spec, "containers")
+    users = (each for each in containers if any(_text(m, "name") in claims for m in _objects(each, "volumeMounts")))
+    own = _mapping(next(users, {}), "securityContext")
+    return parse_identity({**_mapping(spec, "securityContext"), **own})
 
 
 def _last_words(status: Raw) -> Raw:
-    """How the pod's container ended, also when kubelet has meanwhile tried to start it again."""
-    for container in status.get("containerStatuses", ()):
-        for state in ("state", "lastState"):
-            if ended := container.get(state, {}).get("terminated"):
-                return dict(ended)
-    return {"reason": status["reason"]} if status.get("phase") == "Failed" and "reason" in status else {}
+    """How the pod's container ended, also when kubelet has meanwhile tried to start it again.
+
+    A sidecar that somebody injects ends too, but leaves no message.
+    """
+    states = [(each, state) for each in _objects(status, "containerStatuses") for state in ("state", "lastState")]
+    ended = [found for each, state in states if (found := _mapping(each, state, "terminated"))]
+    if ended:
+        return next((each for each in ended if "message" in each), ended[0])
+    return {"reason": _text(status, "reason")} if status.get("phase") == "Failed" else {}
 
 
 def _trouble(status: Raw) -> str:
     """Why a pod does not start, in a form that does not change from one look to the next."""
-    for container in status.get("containerStatuses", ()):
-        waiting = container.get("state", {}).get("waiting", {})
-        reason = waiting.get("reason", "")
+    for container in _objects(status, "containerStatuses"):
+        waiting = _mapping(container, "state", "waiting")
+        reason = _text(waiting, "reason")
         if reason not in _STARTING:
             reason = _SAME_TROUBLE.get(reason, reason)
-            detail = container.get("image") if reason == "ImagePullBackOff" else waiting.get("message")
-            return f"{reason}: {detail}"[:_TROUBLE_LIMIT]
-    for condition in status.get("conditions", ()):
-        if condition["type"] == "PodScheduled" and condition["status"] == "False":
-            return f"{condition.get('reason', '')}: {condition.get('message', '')}"[:_TROUBLE_LIMIT]
+            pulling = reason == "ImagePullBackOff"
+            return _told(reason, _text(container, "image") if pulling else _text(waiting, "message"))
+    for condition in _objects(status, "conditions"):
+        if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
+            return _told(_text(condition, "reason"), _text(condition, "message"))
     return ""
+
+
+def _told(reason: str, detail: str) -> str:
+    return ": ".join(filter(None, (reason, detail)))[:_TROUBLE_LIMIT]
 
 
 def _bytes(size: object) -> int:

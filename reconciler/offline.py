@@ -4,19 +4,18 @@ Files have no history. A resource counts as seen a minute before, so that what i
 would start; a PersistentVolumeClaim that is not in the files is taken to be there, with a size that is only assumed.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 from uuid import NAMESPACE_URL, uuid5
 
-import yaml
-
-from reconciler import files
+from reconciler import documents, files
 from reconciler.findings import Finding
 from reconciler.model import Resource, Surroundings, Volume
 from reconciler.observing import parse_volume
+from reconciler.places import Mistake
 from reconciler.rehearsal import UNKNOWN_UID
 
 _TICK: Final = timedelta(minutes=1)
@@ -74,19 +73,24 @@ def assumed_claim(namespace: str, name: str) -> Volume:
 
 
 def _claims(paths: Iterable[Path]) -> Mapping[tuple[str, str], Volume]:
-    found = {}
-    for path in paths:
-        content = path.read_bytes()
-        for document in _documents(content) if _CLAIM in content else ():
-            if isinstance(document, dict) and document.get("kind") == _CLAIM.decode():
-                metadata = {"namespace": "default", **document.get("metadata", {})}
-                claim = parse_volume({**document, "metadata": metadata})
-                found[claim.namespace, claim.name] = claim
-    return found
+    contents = (path.read_bytes() for path in paths)
+    objects = (each for content in contents if _CLAIM in content for each in _objects(content))
+    found = [_claim(each) for each in objects if each.get("kind") == _CLAIM.decode()]
+    return {(claim.namespace, claim.name): claim for claim in found if claim}
 
 
-def _documents(content: bytes) -> Iterable[Any]:
-    try:
-        return list(yaml.safe_load_all(content))
-    except yaml.YAMLError:
-        return ()  # a file of somebody else's; our own were reported by files.report
+def _claim(document: Mapping[str, Any]) -> Volume | None:
+    metadata = document.get("metadata")
+    if not isinstance(metadata, Mapping) or not isinstance(metadata.get("name"), str):
+        return None
+    return parse_volume({**document, "metadata": {**metadata, "namespace": metadata.get("namespace") or "default"}})
+
+
+def _objects(content: bytes) -> Iterator[Mapping[str, Any]]:
+    """Every object of a file, also those of a List; a file that is not YAML is somebody else's and has none."""
+    for node in documents.compose(content.decode("utf-8-sig", errors="replace")):
+        document = None if isinstance(node, Mistake) else documents.value(node)[0]
+        items = document.get("items") if isinstance(document, Mapping) else None
+        for each in [document, *items] if isinstance(items, list) else [document]:
+            if isinstance(each, Mapping):
+                yield each

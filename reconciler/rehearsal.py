@@ -23,7 +23,6 @@ from reconciler.model import (
     Volume,
     Wait,
 )
-from reconciler.naming import child_name
 from reconciler.planning import advance_plan, start_plan
 from reconciler.progress import advance, image_of
 
@@ -41,20 +40,21 @@ def rehearsed(resource: Resource, run: Run, surroundings: Surroundings, *, now: 
 
 def _steps(resource: Resource, job: Job, surroundings: Surroundings) -> Iterator[Plan]:
     children = Children(jobs=(job,))
-    step: object = advance(resource, children, job)
-    while isinstance(step, Advance) and (step.snapshot or step.volume or step.image):
+    step = advance(resource, children, job)
+    while step.snapshot or step.volume:
         plan = advance_plan(resource, step, children=children, surroundings=surroundings)
         if plan is None:
             return
         yield plan
         if isinstance(plan, SnapshotPlan):
-            children = replace(children, snapshots=(*children.snapshots, _imagined_snapshot(resource, plan, job)))
+            children = replace(children, snapshots=(_imagined_snapshot(resource, plan, job),))
         else:
             children = replace(children, volumes=(_imagined_volume(resource, plan.name),))
-        if step.resume and job.action is Action.RESTORE:
-            step = image_of(resource, children, job)
-        else:
-            step = None if step.image else advance(resource, children, job)
+        step = advance(resource, children, job)
+    published = image_of(resource, children, job) if job.action is Action.RESTORE else None
+    if isinstance(published, Advance):
+        image = advance_plan(resource, published, children=children, surroundings=surroundings)
+        yield from (image,) if image else ()
 
 
 def _imagined_job(resource: Resource, plan: JobPlan, now: datetime) -> Job:
@@ -79,7 +79,7 @@ def _imagined_snapshot(resource: Resource, plan: SnapshotPlan, job: Job) -> Snap
         namespace=resource.namespace,
         uid=UNKNOWN_UID,
         owner_uid=resource.uid,
-        component="snapshot" if plan.name == child_name(resource, "snapshot", job.run) else "image",
+        component="snapshot",
         created=job.created,
         ready=True,
         restore_size=0,

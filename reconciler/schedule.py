@@ -106,11 +106,13 @@ def next_slot(expression: str, zone: str, *, now: datetime) -> datetime | None:
     return min((slot for slot in _slots_around(expression, zone, now, newest=False) if slot > now), default=None)
 
 
-def _slots_around(expression: str, zone: str, now: datetime, *, newest: bool) -> list[datetime]:
+@lru_cache(maxsize=16384)
+def _slots_around(expression: str, zone: str, now: datetime, *, newest: bool) -> tuple[datetime, ...]:
     """Slots among which the nearest one before (``newest``) or after ``now`` is found.
 
     One candidate will do where the zone's offset is constant; near a change of the clock local order is not the order
-    of instants, so every local time within reach of the change is looked at.
+    of instants, so every local time within reach of the change is looked at. Cached, because in one tick ``now`` is the
+    same for all and many resources share a schedule: without it most of an idle tick is croniter's.
     """
     local = now.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
     step = timedelta(microseconds=1 if newest else 0)  # croniter's get_prev never answers the instant it starts from
@@ -119,10 +121,10 @@ def _slots_around(expression: str, zone: str, now: datetime, *, newest: bool) ->
     try:
         nearest = times.get_next(datetime) if forward else times.get_prev(datetime)
         if not _offset_changes(zone, now, nearest):
-            return [_instant(nearest, zone)]
-        return _slots_near_change(expression, zone, now, forward=forward)
+            return (_instant(nearest, zone),)
+        return tuple(_slots_near_change(expression, zone, now, forward=forward))
     except CroniterBadDateError:
-        return []
+        return ()
 
 
 def _slots_near_change(expression: str, zone: str, now: datetime, *, forward: bool) -> list[datetime]:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-_UNLIMITED: Final = 10_000
+_UNLIMITED: Final = 2**24  # more than any object of the API server holds
 _STYLES: Final = {
     "True": "green",
     "False": "bold red",
@@ -29,10 +29,16 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for index, heading in enumerate(headings):
         table.add_column(heading, no_wrap=index < len(headings) - 1, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
+        table.add_row(*(Text(_line(cell), style=_STYLES.get(cell, "")) for cell in row))
     with console.capture() as captured:
         console.print(table)
     print("\n".join(line.rstrip() for line in captured.get().splitlines()))
+
+
+def _line(cell: str) -> str:
+    """``cell`` in one line and without what could drive a terminal: messages quote what others wrote."""
+    words = " ".join(cell.split())
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in words)
 
 
 def distance(moment: datetime, now: datetime) -> str:

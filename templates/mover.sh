@@ -9,16 +9,20 @@ export LC_ALL=C RESTIC_PROGRESS_FPS=1
 unset RESTIC_HOST # from a Secret it would silently choose which snapshots exist
 
 action=${QUILL_ACTION:-} data=${QUILL_DATA:-/data} report=${QUILL_REPORT:-/dev/termination-log}
-patience=${QUILL_PROBE_TIMEOUT:-60} allowance=${QUILL_TIMEOUT:-86400} grace=${QUILL_GRACE:-30}
+patience=${QUILL_PROBE_TIMEOUT:-60} allowance=${QUILL_TIMEOUT:-86400} grace=${QUILL_GRACE:-30} settling=${QUILL_SETTLE:-15}
 phase=start repository='' snapshot='' numbers='' child='' interrupted=''
-code=0 late='' guess='' words=''
+code=0 late='' guess='' words='' stray=''
 
 # --- awk: what all its programs share -------------------------------------------------------------------------------
 
 # Secrets are read from the environment by awk itself: a command line is visible to others. The longest goes first, so
 # that no part of it survives the replacement of a shorter one inside it.
 shared='
-BEGIN { for (rune = 1; rune < 256; rune++) ord[sprintf("%c", rune)] = rune; for (variable in ENVIRON) inspect(variable, ENVIRON[variable]) }
+BEGIN {
+    for (rune = 1; rune < 256; rune++) ord[sprintf("%c", rune)] = rune
+    control["n"] = "\n"; control["t"] = "\t"; control["r"] = "\r"; control["b"] = "\b"; control["f"] = "\f"
+    for (variable in ENVIRON) inspect(variable, ENVIRON[variable])
+}
 function inspect(name, text,   count, line, i) {
     if (toupper(name) ~ /PASS|SECRET|KEY|TOKEN|CREDENTIAL|^(AZURE_ACCOUNT|B2|OS|ST)_/) {
         count = split(text, line, "\n")
@@ -123,7 +127,7 @@ function decode(s,   at, c, rune, out) {
         out = out substr(s, 1, at - 1)
         c = substr(s, at + 1, 1)
         s = substr(s, at + 2)
-        if (c != "u") { out = out (c == "n" ? "\n" : c ~ /[tbfr]/ ? " " : c); continue }
+        if (c != "u") { out = out (c in control ? control[c] : c); continue }
         rune = hexadecimal(substr(s, 1, 4))
         s = substr(s, 5)
         if (rune >= 55296 && rune < 56320 && substr(s, 1, 2) == "\\u") {
@@ -149,16 +153,17 @@ function utf8(rune) {
 }
 '
 
-# Copies what restic prints to the log and, at its end, writes what it came to, a line each: reason, message, numbers,
-# snapshot. restic may print any amount: only a few lines of it are ever held.
+# Copies what restic prints to the log and, at its end, writes what it came to, a line each: reason, message,
+# whether a signal stopped it, numbers, snapshot. restic may print any amount: only a few lines of it are ever held.
 listen='
 BEGIN { statistics = "files_new files_changed files_unmodified dirs_new dirs_changed dirs_unmodified data_blobs tree_blobs " \
     "data_added total_files_processed total_bytes_processed total_duration files_restored bytes_restored total_files total_bytes" }
-/^\{.*"message_type":"(verbose_)?status"/ { if (statuses++ % 60 == 0) print redact($0); next }
+/^\{.*"message_type": *"(verbose_)?status"/ { if (statuses++ % 60 == 0) print redact($0); next }
 { gsub(/\033\[[0-9;]*[A-Za-z]/, ""); print redact($0); fflush() }
-/^\{.*"message_type":"summary"/ { summary = $0; next }
-/^\{.*"message_type":"exit_error"/ { if (/context canceled/) next; parse($0); fatal = decode(value["message"]); fatal_reason = reason(fatal, 1); next }
-/^\{.*"message_type":"error"/ {
+/^\{.*"message_type": *"summary"/ { summary = $0; next }
+/^\{.*"message_type": *"exit_error"/ { if (/context canceled/) next; parse($0); fatal = decode(value["message"]); fatal_reason = reason(fatal, 1); next }
+/^\{.*"message_type": *"error".*"during": *"scan"/ { next } # said again when it is saved
+/^\{.*"message_type": *"error"/ {
     if (!other) other = reason($0, 0)
     if (++errors > 3) next
     parse($0)
@@ -166,9 +171,10 @@ BEGIN { statistics = "files_new files_changed files_unmodified dirs_new dirs_cha
     next
 }
 /^ignoring error for / { if (!other) other = reason($0, 0); if (++errors <= 3) note(substr($0, 20), ""); next }
-/^(Fatal|panic|fatal error|runtime):/ && !/context canceled/ { fatal = $0; fatal_reason = reason($0, 1); more = 2; next }
-/signal interrupt received/ { next }
+/^((Fatal|panic|fatal error|runtime):|unable to create lock)/ && !/context canceled/ { fatal = $0; fatal_reason = reason($0, 1); more = 2; next }
+/signal interrupt received/ { stopped = "yes"; next }
 NF && more > 0 { more--; fatal = fatal " " $0; next }
+/^\t|^(github\.com|golang\.org|runtime|main)[.\/]/ { next } # where in its source a restic before 0.17 was
 /^total prune:/ { pruned = "\"blobs_pruned\":" $3 + 0 ",\"freed_bytes\":" bytes($6, $7) }
 /^remaining:/ { pruned = pruned (pruned ? "," : "") "\"remaining_bytes\":" bytes($5, $6) }
 NF { if (!other) other = reason($0, 0); before = last; last = $0 }
@@ -183,6 +189,7 @@ END {
     said = ENVIRON["QUILL_SAID"]
     print (fatal_reason ? fatal_reason : other) > said
     print clean(message, 1000) > said
+    print stopped > said
     print pruned > said
     print (value["snapshot_id"] ~ /^[0-9a-f]+$/ ? value["snapshot_id"] : "") > said
 }
@@ -301,10 +308,10 @@ explain() {
 # --- running restic -------------------------------------------------------------------------------------------------
 
 # INT, because restic 0.14 leaves its lock behind on TERM. Again every second, because a shell starts its children with
-# INT ignored: one sent before restic listens is lost.
+# INT ignored: one sent before restic listens is lost. And to its group, because GNU's timeout passes on only the first.
 interrupt() {
     interrupted=yes
-    if [ -n "$child" ]; then while kill -INT "$child" 2>/dev/null; do sleep 1; done & fi
+    if [ -n "$child" ]; then while kill -INT "$child"; do kill -INT -- "-$child"; sleep 1; done >/dev/null 2>&1 & fi
 }
 trap interrupt TERM INT
 
@@ -333,9 +340,10 @@ run() {
     child='' result=$code
     await "$listener"
     code=$result
-    # busybox's timeout, unlike GNU's, has no exit code of its own for this.
-    [ "$code" -eq 0 ] || [ $(($(date +%s) - began)) -lt "$limit" ] || late=yes
-    { IFS= read -r guess && IFS= read -r words && IFS= read -r told && IFS= read -r saved; } <"$work/said" || return 1 # awk itself was killed
+    spent=$(($(date +%s) - began))
+    { IFS= read -r guess && IFS= read -r words && IFS= read -r stopped && IFS= read -r told && IFS= read -r saved; } <"$work/said" || return 1 # awk itself was killed
+    # busybox's timeout, unlike GNU's, has no exit code of its own, and restic's is not always 130.
+    if [ "$spent" -ge "$limit" ] && [ "$code" -ne 0 ] && { [ -n "$stopped" ] || [ "$code" -ge 124 ]; }; then late=yes; fi
     numbers=${told:-$numbers} snapshot=${saved:-$snapshot}
     return "$code"
 }
@@ -360,9 +368,35 @@ find_lock_option() {
 
 probe() {
     mark probe
-    run "$patience" "$work/config" cat config --no-lock --json || return 1
+    ask_config || find_key || return 1
     repository=$(awk "$shared"'{ text = text $0 } END { parse(text); if (value["id"] ~ /^[0-9a-f]+$/) print value["id"] }' "$work/config")
     [ -n "$repository" ] || fail MoverFailed "restic cat config printed no repository id; $words"
+}
+
+ask_config() { run "$patience" "$work/config" cat config --no-lock --json; }
+
+# Of two movers that made a repository at once each left a key, one of which opens nothing, and with bad luck it is the one
+# that restic tries. A key hint, the beginning of its name, makes restic try the other.
+find_key() {
+    case $words in
+        *"config or key "*" is damaged"*) ;;
+        *) return 1 ;;
+    esac
+    stray=${words#*config or key } stray=${stray%% *}
+    for start in '' "${stray%"${stray#?}"}"; do
+        for digit in 0 1 2 3 4 5 6 7 8 9 a b c d e f; do
+            export RESTIC_KEY_HINT="$start$digit"
+            if ask_config; then return 0; fi
+        done
+    done
+    unset RESTIC_KEY_HINT
+    stray=''
+    ask_config
+}
+
+# Proven useless: another key opened what this one could not. When somebody holds a lock, the next mover does it.
+remove_stray_key() {
+    [ -z "$stray" ] || run "$patience" - key remove "$stray" || :
 }
 
 open_repository() {
@@ -375,13 +409,16 @@ open_repository() {
     esac
 }
 
-# Another mover may be faster: what counts is that a repository is there afterwards.
+# restic makes a repository without a lock, and replaces one that another mover made in the same second: what that one saved
+# in it would be lost. So all of them wait until nobody can be in between, and take what is there then.
 initialise() {
     mark init
     run "$patience" - init --json
     explain
     ended=$code reason=$why said=$words
     [ -z "$interrupted$late" ] || give_up
+    sleep "$settling" &
+    await "$!"
     probe && return
     explain
     case $ended,$why in
@@ -460,6 +497,7 @@ start() {
         restore) restore ;;
         prune) prune ;;
     esac
+    remove_stray_key
     phase=$action
     finish 0 Successful
 }

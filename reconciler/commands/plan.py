@@ -12,7 +12,7 @@ from reconciler import findings, offline
 from reconciler.admission import admitted
 from reconciler.arguments import add_cluster_arguments, instant
 from reconciler.decision import decide
-from reconciler.model import Advance, Children, Decision, Finish, Rejected, Resource, Start, Wait
+from reconciler.model import Advance, Children, Decision, Finish, Rejected, Resource, Start, Surroundings, Wait
 from reconciler.planning import start_plan
 from reconciler.schedule import next_slot
 from reconciler.status import format_time
@@ -54,14 +54,14 @@ def run(args: argparse.Namespace, *, now: datetime) -> int:
     at = args.at or now
     found: Sequence[findings.Finding] = ()
     if args.files:
-        rows, found = _of_files([Path(each) for each in args.files], at)
+        rows, found = _of_files(args, at)
     else:
         rows = _of_cluster(args, at)
     if args.output == "json":
         print(json.dumps([_document(row) for row in rows], indent=2, ensure_ascii=False))
     elif rows:
         print_table(("KIND", "NAMESPACE", "NAME", "DOES", "NEXT SLOT", "WHY"), [_cells(row, at) for row in rows])
-    else:
+    elif not found:
         print("no ReplicationSource or ReplicationDestination", file=sys.stderr)
     for each in found:
         print(findings.text(each, excerpt=False, colour=False), file=sys.stderr)
@@ -71,10 +71,11 @@ def run(args: argparse.Namespace, *, now: datetime) -> int:
     return _SOMETHING_TO_DO if busy and args.detailed_exitcode else 0
 
 
-def _of_files(paths: Sequence[Path], at: datetime) -> tuple[list[Row], Sequence[findings.Finding]]:
-    world = offline.read(paths, now=at)
-    decided = admitted((each, decide(each, Children(), now=at)) for each in world.resources)
-    rows = [_row(each, decision, at) for each, decision in decided]
+def _of_files(args: argparse.Namespace, at: datetime) -> tuple[list[Row], Sequence[findings.Finding]]:
+    world = offline.read([Path(each) for each in args.files], now=at)
+    looked_at = [each for each in world.resources if args.namespace in (None, each.namespace)]
+    decided = admitted((each, decide(each, Children(), now=at)) for each in looked_at)
+    rows = [_row(each, _started(each, decision, world.surroundings_of(each)), at) for each, decision in decided]
     return rows, world.findings
 
 
@@ -87,14 +88,16 @@ def _of_cluster(args: argparse.Namespace, at: datetime) -> list[Row]:
     decided = admitted((each, decide(each, world.children_of(each), now=at)) for each in world.resources)
     starting = [each for each, decision in decided if isinstance(decision, Start)]
     surroundings = look_around(cluster, world, starting)
-    rows = []
-    for resource, decision in decided:
-        if isinstance(decision, Start):
-            plan = start_plan(resource, decision.run, surroundings[resource.uid])
-            rows.append(_row(resource, plan if isinstance(plan, Wait) else decision, at))
-        else:
-            rows.append(_row(resource, decision, at))
+    rows = [_row(each, _started(each, decision, surroundings.get(each.uid)), at) for each, decision in decided]
     return rows + [_rejection(each) for each in world.rejected]
+
+
+def _started(resource: Resource, decision: Decision, surroundings: Surroundings | None) -> Decision:
+    """The decision; or what the start that it is has to wait for."""
+    if not isinstance(decision, Start):
+        return decision
+    plan = start_plan(resource, decision.run, surroundings or Surroundings())
+    return plan if isinstance(plan, Wait) else decision
 
 
 def _row(resource: Resource, decision: Decision, at: datetime) -> Row:

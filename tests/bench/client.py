@@ -1,4 +1,4 @@
-"""The API server without Quill: the connection that reconciler/cluster.py uses, and nothing between it and the caller."""
+"""The API server without Quill: the connection of reconciler/cluster.py, and nothing between it and the caller."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -22,14 +22,18 @@ PATHS = {
 APPLY, JSON, MERGE = "application/apply-patch+yaml", "application/json", "application/merge-patch+json"
 
 
+def credentials(kubeconfig=None):
+    """Of $KUBECONFIG, or of the file that is given."""
+    configuration = Configuration()
+    config.load_kube_config(config_file=str(kubeconfig) if kubeconfig else None, client_configuration=configuration)
+    return configuration
+
+
 class Client:
-    """Raw requests with the credentials of $KUBECONFIG, or of ``kubeconfig``, from up to ``threads`` threads."""
+    """Raw requests from up to ``threads`` threads."""
 
     def __init__(self, kubeconfig=None, *, threads=1):
-        configuration = Configuration()
-        config.load_kube_config(
-            config_file=str(kubeconfig) if kubeconfig else None, client_configuration=configuration
-        )
+        configuration = credentials(kubeconfig)
         configuration.connection_pool_maxsize = self.threads = threads
         self._host = configuration.host.rstrip("/")
         self._pool = ApiClient(configuration).rest_client.pool_manager

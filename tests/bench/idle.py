@@ -5,7 +5,7 @@ from tests.bench.measuring import CHECKOUT, medians, ratio, run, say
 from tests.bench.population import populate
 from tests.cluster import ControlPlane
 
-SIZES = (1_000,)
+SIZES = (1_000, 10_000)
 RUNS = 5
 GOALS = {"wall_to_bare_list": "<= 2", "peak_rss_mb": "<= 150"}
 

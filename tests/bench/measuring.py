@@ -32,9 +32,8 @@ def run(*arguments, environment=None, codes=(0,)):
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "usage")
         command = [sys.executable, str(LAUNCH), str(report), sys.executable, *map(str, arguments)]
-        done = subprocess.run(
-            command, cwd=CHECKOUT, env={**os.environ, **(environment or {})}, capture_output=True, text=True, check=False
-        )
+        variables = {**os.environ, **(environment or {})}
+        done = subprocess.run(command, cwd=CHECKOUT, env=variables, capture_output=True, text=True, check=False)
         if done.returncode not in codes:
             raise SystemExit(f"{' '.join(command[3:])} ended with {done.returncode}: {done.stderr[-2000:]}")
         return Run(**json.loads(report.read_text()), output=done.stdout)

@@ -1,0 +1,200 @@
+"""Every way a run can fail: what it means, what to do about it, and whether Quill tries again. Pure.
+
+docs/failures.md is generated from this table (``make docs``), and a test holds both together. A reason that is not here
+comes from Kubernetes itself; it is treated like ``MoverFailed``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class Policy(StrEnum):
+    """What happens after a failure; whatever it is, the next slot of the schedule runs."""
+
+    RETRY = "Retry"
+    """Tried again after a growing pause, a few times, never at or beyond the next slot."""
+    WAIT = "Wait"
+    """The mover has not begun: the run waits for its cause to go, and is tried again after the time that it has for that."""
+    STOP = "Stop"
+    """Another attempt would only repeat it: ``Stalled`` until somebody acts or the next slot comes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """One row of the table."""
+
+    reason: str
+    policy: Policy
+    meaning: str
+    remedy: str
+
+
+_ROWS: Final = (
+    Failure(
+        reason="RepositoryNotFound",
+        policy=Policy.STOP,
+        meaning="There is no restic repository at RESTIC_REPOSITORY. Only a backup makes one.",
+        remedy="Check the address in the Secret, or wait for the first backup.",
+    ),
+    Failure(
+        reason="WrongPassword",
+        policy=Policy.STOP,
+        meaning="RESTIC_PASSWORD opens no key of the repository.",
+        remedy="Put the right password into the Secret.",
+    ),
+    Failure(
+        reason="RepositoryLocked",
+        policy=Policy.RETRY,
+        meaning="Another restic holds a lock, and did not let go of it in ten minutes.",
+        remedy="See who in the message. A lock of a process that no longer runs: `restic unlock`.",
+    ),
+    Failure(
+        reason="RepositoryUnreachable",
+        policy=Policy.RETRY,
+        meaning="The place of the repository did not answer, or not in time. It says nothing of what is there.",
+        remedy="Check address, network policies and the back end.",
+    ),
+    Failure(
+        reason="NoSpace",
+        policy=Policy.STOP,
+        meaning="The repository or the volume is full.",
+        remedy="Make room, or give a destination a larger capacity.",
+    ),
+    Failure(
+        reason="PermissionDenied",
+        policy=Policy.STOP,
+        meaning="The back end refused the credentials, or the mover's user may not enter or write the volume.",
+        remedy="Check the keys in the Secret and restic.moverSecurityContext.",
+    ),
+    Failure(
+        reason="PartialBackup",
+        policy=Policy.STOP,
+        meaning="Some files could not be read. A snapshot of the others was stored.",
+        remedy="Run the mover as the user the files belong to: restic.moverSecurityContext.",
+    ),
+    Failure(
+        reason="SnapshotNotFound",
+        policy=Policy.STOP,
+        meaning="The repository has no snapshot of the identity that is to be restored.",
+        remedy="Check restic.identity; the message names the hosts there are.",
+    ),
+    Failure(
+        reason="AmbiguousIdentity",
+        policy=Policy.STOP,
+        meaning="The repository holds snapshots of several sources, and none was chosen.",
+        remedy="Set restic.identity to one of those the message lists.",
+    ),
+    Failure(
+        reason="Interrupted",
+        policy=Policy.RETRY,
+        meaning="The mover was told to stop, by a drained node or a deleted pod. It removed its lock.",
+        remedy="Nothing.",
+    ),
+    Failure(
+        reason="Timeout",
+        policy=Policy.RETRY,
+        meaning="The mover worked for longer than a day and ended itself.",
+        remedy="See how far it came: the next attempt stores only what is missing.",
+    ),
+    Failure(
+        reason="OOMKilled",
+        policy=Policy.RETRY,
+        meaning="The mover took more memory than its container may.",
+        remedy="Raise the memory limit in templates/mover.yaml.j2 or of the namespace's LimitRange.",
+    ),
+    Failure(
+        reason="Evicted",
+        policy=Policy.RETRY,
+        meaning="The node ran short of memory or disk and put the mover out.",
+        remedy="Look at the node; give the mover requests it can keep.",
+    ),
+    Failure(
+        reason="DeadlineExceeded",
+        policy=Policy.RETRY,
+        meaning="The Job outlived even its own deadline, so its mover could not say why.",
+        remedy="Look at the node it ran on.",
+    ),
+    Failure(
+        reason="MoverLost",
+        policy=Policy.RETRY,
+        meaning="The Job was deleted, or expired, before its result was seen.",
+        remedy="Nothing, unless it happens again: then look for what deletes Jobs.",
+    ),
+    Failure(
+        reason="MoverFailed",
+        policy=Policy.RETRY,
+        meaning="restic failed in a way that is not known here.",
+        remedy="Read the message and the log of the mover's pod.",
+    ),
+    Failure(
+        reason="ImagePullFailed",
+        policy=Policy.WAIT,
+        meaning="The mover's image cannot be pulled.",
+        remedy="Check its name in your overlay (images: docker.io/restic/restic) and the registry.",
+    ),
+    Failure(
+        reason="SecretNotFound",
+        policy=Policy.WAIT,
+        meaning="The Secret that restic.resticConfig names is not there.",
+        remedy="Create it in the namespace of the resource.",
+    ),
+    Failure(
+        reason="SecretKeyMissing",
+        policy=Policy.WAIT,
+        meaning="The Secret has no RESTIC_REPOSITORY or no RESTIC_PASSWORD.",
+        remedy="Add the key that the message names.",
+    ),
+    Failure(
+        reason="VolumeNotBound",
+        policy=Policy.WAIT,
+        meaning="The mover's volume is not provisioned.",
+        remedy="`kubectl describe pvc` says what its provisioner waits for.",
+    ),
+    Failure(
+        reason="Unschedulable",
+        policy=Policy.WAIT,
+        meaning="No node takes the mover's pod.",
+        remedy="The scheduler's own words are in the message.",
+    ),
+    Failure(
+        reason="MoverNotStarted",
+        policy=Policy.WAIT,
+        meaning="The Job has no running pod, and none of the reasons above.",
+        remedy="`kubectl describe job` and `kubectl describe pod` show the events: a quota, a mount, an admission policy.",
+    ),
+    Failure(
+        reason="SnapshotNotReady",
+        policy=Policy.WAIT,
+        meaning="The VolumeSnapshot did not become ready.",
+        remedy="`kubectl describe volumesnapshot`; is there a VolumeSnapshotClass for the driver?",
+    ),
+)
+
+FAILURES: Final[Mapping[str, Failure]] = {row.reason: row for row in _ROWS}
+
+
+def policy_of(reason: str) -> Policy:
+    """What happens after a failure with this reason."""
+    known = FAILURES.get(reason)
+    return known.policy if known else Policy.RETRY
+
+
+def markdown() -> str:
+    """docs/failures.md."""
+    lines = [
+        "# Failures",
+        "",
+        "<!-- Generated from reconciler/failures.py by `make docs`; change it there. -->",
+        "",
+        "Every failed run has one of these reasons, in `status.latestMoverStatus.reason`, in the condition `Ready` and in an Event.",
+        "Retry: again after 1 and 4 minutes, three attempts in all, never at or after the next slot. Wait: the mover has not begun;",
+        "`Ready` says so at once, and after an hour the attempt counts as failed. Stop: `Stalled`, no further attempt. The next",
+        "slot of the schedule runs in any case.",
+        "",
+        "| reason | then | what it means | what to do |",
+        "|---|---|---|---|",
+    ]
+    lines += [f"| `{row.reason}` | {row.policy} | {row.meaning} | {row.remedy} |" for row in _ROWS]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,92 @@
+"""One cluster and one Quill for the whole tier, a namespace and a repository of its own for each test."""
+
+import itertools
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from tests import cluster
+from tests.cluster.cluster import control_plane
+from tests.e2e.stage import ACCOUNT, ACCOUNT_GROUPS, SYSTEM, Installation, Repository, Stage, api_server, kubectl
+
+TOOLS = ("restic", "setfattr", "findmnt", "losetup")
+_numbers = itertools.count(1)
+_run = f"{time.time_ns() // 1_000_000 % 10_000_000:x}"  # so that what an interrupted run has left is in nobody's way
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Say what helps: every object and every log of the namespaces that a failed test used."""
+    report = (yield).get_result()
+    if report.failed and call.when in ("setup", "call"):
+        for stage in {id(each): each for each in item.funcargs.values() if isinstance(each, Stage)}.values():
+            report.sections.append((f"namespace {stage.namespace}", stage.story()))
+
+
+@pytest.fixture(scope="session")
+def quill():
+    """Quill, installed in the running cluster; its CronJob is suspended."""
+    cluster.up()
+    admin = api_server(cluster.kubeconfig())
+    account = api_server(control_plane().user_kubeconfig(ACCOUNT, groups=ACCOUNT_GROUPS))
+    installation = Installation(admin, account)
+    installation.install()
+    yield installation
+    kubectl("delete", "namespace", SYSTEM, "--wait=false")
+
+
+@pytest.fixture(scope="session")
+def empty_repository(quill, tmp_path_factory):
+    """The files of a repository that was just made, for others to start from."""
+    repository = Repository(f"template-{_run}", None)
+    repository.restic("init")
+    copy = Path(shutil.copytree(repository.folder, tmp_path_factory.mktemp("s3") / "repository"))
+    repository.remove()
+    return copy
+
+
+@pytest.fixture(scope="session")
+def make_stage(quill, empty_repository):
+    """Makes a namespace with a Secret restic of a repository, which exists unless it shall be missing."""
+
+    def make(*, labels=None, missing=False):
+        name = f"e2e-{_run}-{next(_numbers)}"
+        stage = Stage(quill, name, Repository(name, None if missing else empty_repository), labels=labels)
+        stage.secret()
+        return stage
+
+    return make
+
+
+def _used(stage):
+    """A fixture's life: whatever the tests did, no secret may be seen anywhere."""
+    try:
+        yield stage
+        assert stage.leaks() == []
+    finally:
+        stage.remove()
+
+
+@pytest.fixture
+def stage(make_stage):
+    yield from _used(make_stage())
+
+
+@pytest.fixture(scope="module")
+def shared_stage(make_stage):
+    """For tests that look at different sides of what happened once."""
+    yield from _used(make_stage())
+
+
+@pytest.fixture
+def restricted_stage(make_stage):
+    """A namespace that takes restricted pods only."""
+    yield from _used(make_stage(labels={"pod-security.kubernetes.io/enforce": "restricted"}))
+
+
+@pytest.fixture
+def bare_stage(make_stage):
+    """Its repository was never made."""
+    yield from _used(make_stage(missing=True))

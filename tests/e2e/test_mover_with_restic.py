@@ -1,0 +1,333 @@
+"""templates/mover.sh with the restic that is installed: whole backups and restores, signals and locks."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from signal import SIGINT, SIGTERM
+
+import pytest
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(not shutil.which("restic") or not shutil.which("busybox"), reason="needs restic and busybox"),
+]
+
+SCRIPT = Path(__file__).parents[2] / "templates" / "mover.sh"
+SHELLS = {"busybox": ["busybox", "sh"], "dash": ["dash"]}
+NOBODY = 65534
+
+
+@dataclass
+class Place:
+    """A repository, a volume and what a mover's container has besides."""
+
+    root: Path
+    shell: str
+
+    @property
+    def data(self):
+        return self.root / "data"
+
+    @property
+    def environment(self):
+        path = f"{self.root}/bin" + ("" if self.shell == "busybox" else ":/usr/bin:/bin")
+        return {
+            "PATH": path,
+            "HOME": f"{self.root}/tmp",
+            "TMPDIR": f"{self.root}/tmp",
+            "RESTIC_CACHE_DIR": f"{self.root}/cache",
+            "RESTIC_REPOSITORY": f"{self.root}/repository",
+            "RESTIC_PASSWORD": "correct horse",
+            "QUILL_HOST": "shop-db",
+            "QUILL_DATA": str(self.data),
+            "QUILL_PROBE_TIMEOUT": "30",
+            "QUILL_SETTLE": "0",
+        }
+
+    def report_file(self, name="report"):
+        return self.root / "tmp" / name
+
+    def start(self, action, *, report="report", **env):
+        """As nobody when we are root, to whom no file is unreadable."""
+        self.report_file(report).write_text("")
+        self.report_file(report).chmod(0o666)
+        environment = {**self.environment, "QUILL_ACTION": action, "QUILL_REPORT": str(self.report_file(report)), **env}
+        command = [*SHELLS[self.shell], "-c", SCRIPT.read_text()]
+        with (self.root / f"{report}.log").open("wb") as log:
+            return subprocess.Popen(command, env=environment, cwd="/", stdout=log, stderr=log, **self.identity)
+
+    @property
+    def identity(self):
+        return {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
+
+    def run(self, action, **env):
+        code = self.start(action, **env).wait(timeout=120)
+        return code, self.report()
+
+    def report(self, name="report"):
+        return json.loads(self.report_file(name).read_text())
+
+    def restic(self, *arguments):
+        return subprocess.check_output(
+            ["restic", *arguments], env={**self.environment, "PATH": "/usr/bin:/bin"}, text=True, **self.identity
+        )
+
+
+@pytest.fixture(params=SHELLS)
+def place(request):
+    """Not tmp_path: only its owner may enter that, and the mover is nobody."""
+    if not shutil.which(request.param):
+        pytest.skip(f"no {request.param} here")
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:
+        root = Path(directory)
+        for name in ("data", "tmp", "cache", "bin"):
+            (root / name).mkdir()
+        for path in (root, *root.iterdir()):
+            path.chmod(0o777)
+        # Debian's awk reads ahead, so that the log, by which we see how far a mover is, would come late.
+        applets = (
+            ["awk"] if request.param == "dash" else subprocess.check_output(["busybox", "--list"], text=True).split()
+        )
+        for applet in applets:
+            (root / "bin" / applet).symlink_to(shutil.which("busybox"))
+        (root / "bin" / "restic").symlink_to(shutil.which("restic"))
+        yield Place(root, request.param)
+
+
+def write(place, files, mode=0o644):
+    for name, content in files.items():
+        path = place.data / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        path.chmod(mode)
+        if os.geteuid() == 0:
+            for owned in (path, *(parent for parent in path.parents if place.data in parent.parents)):
+                os.chown(owned, NOBODY, NOBODY)
+
+
+def contents(directory):
+    """Everything a restore has to bring back of each file, by its name."""
+    result = {}
+    for path in sorted(directory.rglob("*")):
+        status = path.lstat()
+        if path.is_symlink():
+            result[str(path.relative_to(directory))] = str(path.readlink())
+        else:
+            digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+            time_of_file = status.st_mtime_ns if path.is_file() else 0
+            result[str(path.relative_to(directory))] = (oct(status.st_mode), time_of_file, digest)
+    return result
+
+
+FILES = {
+    "empty": b"",
+    "large": os.urandom(3_000_000),
+    "a/b/deep": b"deep\n",
+    'qu"ote\\ and \n newline': b"odd",
+    "ünï — 𝄞": b"unicode",
+    os.fsdecode(b"not-utf-8-\xff"): b"bytes",
+}
+
+
+def test_what_is_saved_comes_back_byte_for_byte(place):
+    write(place, FILES)
+    (place.data / "link").symlink_to("a/b/deep")
+    (place.data / "large").chmod(0o4750)
+    code, saved = place.run("backup")
+    assert (code, saved["result"], saved["phase"]) == (0, "Successful", "backup")
+    assert saved["summary"]["files_new"] == len(FILES)
+
+    target = place.root / "target"
+    target.mkdir()
+    target.chmod(0o777)
+    code, restored = place.run("restore", QUILL_DATA=str(target), QUILL_HOST="")
+    assert (code, restored["result"], restored["repositoryID"]) == (0, "Successful", saved["repositoryID"])
+    assert restored["snapshotID"].startswith(saved["snapshotID"])
+    assert restored["summary"]["total_bytes"] >= 3_000_000
+    assert contents(target) == contents(place.data)
+
+
+def test_second_backup_reads_only_what_changed(place):
+    write(place, FILES)
+    place.run("backup")
+    write(place, {"new": b"new"})
+    _, second = place.run("backup")
+    assert (second["summary"]["files_new"], second["summary"]["files_unmodified"]) == (1, len(FILES))
+    assert json.loads(place.restic("snapshots", "--json", "--latest", "1"))[0]["paths"] == [str(place.data)]
+
+
+def test_unreadable_files_make_a_partial_backup(place):
+    write(place, {"fine": b"1", 'own"er': b"2"})
+    lock_away(place.data / 'own"er')
+    code, report = place.run("backup")
+    assert (code, report["result"], report["reason"]) == (3, "Failed", "PartialBackup")
+    assert 'own"er' in report["message"]
+    assert report["summary"]["files_new"] == 1
+    assert len(report["snapshotID"]) >= 8
+
+
+def lock_away(path):
+    if os.geteuid() == 0:
+        os.chown(path, 0, 0)
+    path.chmod(0o700 if path.is_dir() and os.geteuid() == 0 else 0)
+
+
+def test_only_the_file_systems_own_lost_and_found_is_left_out(place):
+    write(place, {"sub/lost+found/kept": b"kept"})
+    (place.data / "lost+found").mkdir()
+    lock_away(place.data / "lost+found")
+    code, report = place.run("backup")
+    assert (code, report["result"]) == (0, "Successful")
+    listing = place.restic("ls", "latest").splitlines()
+    assert "/sub/lost+found/kept" in listing
+    assert "/lost+found" not in listing
+
+
+def test_lost_and_found_that_can_be_read_is_saved(place):
+    write(place, {"lost+found/found": b"found"})
+    place.run("backup")
+    assert "/lost+found/found" in place.restic("ls", "latest").splitlines()
+
+
+@pytest.mark.parametrize("action", ["restore", "prune"])
+def test_missing_repository_is_not_made(place, action):
+    code, report = place.run(action)
+    assert (code, report["reason"]) == (10, "RepositoryNotFound")
+    assert not (place.root / "repository").exists()
+
+
+def test_wrong_password(place):
+    place.run("backup")
+    code, report = place.run("backup", RESTIC_PASSWORD="another horse")
+    assert (code, report["reason"], report["phase"]) == (12, "WrongPassword", "probe")
+
+
+def test_unreachable_host_is_unreachable(place):
+    code, report = place.run(
+        "restore",
+        RESTIC_REPOSITORY="s3:http://127.0.0.1:1/bucket",
+        AWS_ACCESS_KEY_ID="id",
+        AWS_SECRET_ACCESS_KEY="key",
+        QUILL_PROBE_TIMEOUT="5",
+    )
+    assert (code, report["reason"]) == (1, "RepositoryUnreachable")
+    assert "127.0.0.1" in report["message"]
+
+
+def test_restore_chooses_by_identity_only(place):
+    write(place, FILES)
+    for host in ("a-b", "c-d"):
+        place.run("backup", QUILL_HOST=host)
+    code, report = place.run("restore", QUILL_HOST="")
+    assert (code, report["reason"]) == (1, "AmbiguousIdentity")
+    assert report["message"] == f"set spec.restic.identity to one of: a-b ({place.data}), c-d ({place.data})"
+    code, report = place.run("restore", QUILL_HOST="e-f")
+    assert (code, report["reason"]) == (1, "SnapshotNotFound")
+
+
+def test_host_of_any_spelling_is_found_again(place):
+    write(place, FILES)
+    odd = 'o"dd\\ hôst <&>'
+    place.run("backup")
+    place.run("backup", QUILL_HOST=odd)
+    code, report = place.run("restore", QUILL_HOST=odd)
+    assert (code, report["result"]) == (0, "Successful")
+
+
+def test_restore_that_fails_half_way_is_a_failure(place):
+    write(place, {f"file{number}": os.urandom(1000) for number in range(5)})
+    place.run("backup")
+    pack = max((place.root / "repository" / "data").rglob("?" * 64), key=lambda path: path.stat().st_size)
+    pack.write_bytes(os.urandom(pack.stat().st_size))
+    target = place.root / "target"
+    target.mkdir()
+    target.chmod(0o777)
+    code, report = place.run("restore", QUILL_DATA=str(target))
+    assert (code, report["result"]) == (1, "Failed")
+    assert report["message"]
+
+
+def test_prune_reports_what_it_freed(place):
+    write(place, {"large": os.urandom(2_000_000)})
+    place.run("backup")
+    place.restic("forget", json.loads(place.restic("snapshots", "--json"))[0]["id"])
+    code, report = place.run("prune")
+    assert (code, report["result"]) == (0, "Successful")
+    assert 2_000_000 < report["summary"]["freed_bytes"] < 2_100_000
+    assert report["summary"]["blobs_pruned"] >= 2
+    assert report["summary"]["remaining_bytes"] == 0
+
+
+def wait_for(condition, seconds=30):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.02)  # how often we look, not how long it takes
+
+
+def is_saving(place, report="report"):
+    """It has its lock, and restic knows that; 0.14 forgets one that it took less than 200 ms before a signal."""
+    return '"message_type":"status"' in (place.root / f"{report}.log").read_text() and locks(place)
+
+
+def locks(place):
+    return place.restic("list", "locks", "--no-lock").split()
+
+
+@pytest.fixture
+def endless(place):
+    """A volume whose backup does not end by itself: restic is slow, the file is large."""
+    place.run("backup")
+    with (place.data / "endless").open("wb") as file:
+        file.truncate(1 << 40)
+    return place
+
+
+@pytest.mark.parametrize("stop", [SIGTERM, SIGINT], ids=["term", "int"])
+def test_stopped_backup_leaves_no_lock(endless, stop):
+    process = endless.start("backup")
+    wait_for(lambda: is_saving(endless))
+    process.send_signal(stop)
+    assert process.wait(timeout=30) == 130
+    assert endless.report()["reason"] == "Interrupted"
+    assert locks(endless) == []
+
+
+def test_backup_can_be_stopped_as_soon_as_it_begins(endless):
+    process = endless.start("backup")
+    wait_for(lambda: '"phase":"backup"' in endless.report_file().read_text())
+    process.send_signal(SIGTERM)
+    assert process.wait(timeout=30) == 130
+    assert endless.report()["reason"] == "Interrupted"
+
+
+def test_backup_that_takes_too_long_leaves_no_lock(endless):
+    code, report = endless.run("backup", QUILL_TIMEOUT="3")
+    assert (code, report["reason"]) == (124, "Timeout")
+    assert locks(endless) == []
+
+
+def test_lock_of_another_is_reported(endless):
+    holder = endless.start("backup", report="holder")
+    wait_for(lambda: is_saving(endless, "holder"))
+    code, report = endless.run("prune", QUILL_TIMEOUT="10")
+    holder.send_signal(SIGTERM)
+    holder.wait(timeout=30)
+    assert (code, report["reason"]) == (11, "RepositoryLocked")
+    assert "already locked" in report["message"]
+
+
+def test_two_first_backups_at_once_leave_a_sound_repository(place):
+    write(place, FILES)
+    hosts = ("a", "b")
+    movers = [place.start("backup", report=host, QUILL_HOST=host, QUILL_SETTLE="3") for host in hosts]
+    assert [mover.wait(timeout=120) for mover in movers] == [0, 0]
+    assert {place.report(host)["repositoryID"] for host in hosts} == {json.loads(place.restic("cat", "config"))["id"]}
+    place.restic("check", "--read-data")
+    assert {item["hostname"] for item in json.loads(place.restic("snapshots", "--json"))} == set(hosts)

@@ -1,0 +1,343 @@
+"""Everybody in a namespace who is not Quill: its user, and the controllers that a bare API server does not have.
+
+A ``Stage`` is one namespace of the API server under test. Its clock stands in the first minutes after it was made: the
+schedule of what it creates names ``slot``, and a tick happens at ``now``, a few seconds later, unless it is told another
+time. Nothing here waits.
+"""
+
+import json
+import re
+import threading
+from datetime import UTC, datetime, timedelta
+
+import yaml
+from kubernetes import config
+from kubernetes.client import ApiClient, Configuration
+
+from reconciler.cluster import ApiServer
+from reconciler.rendering import Renderer
+from reconciler.tick import Tick
+
+GROUP = "/apis/scribe.backube/v1alpha1"
+COLLECTIONS = {
+    "ReplicationSource": (GROUP, "replicationsources"),
+    "ReplicationDestination": (GROUP, "replicationdestinations"),
+    "Job": ("/apis/batch/v1", "jobs"),
+    "VolumeSnapshot": ("/apis/snapshot.storage.k8s.io/v1", "volumesnapshots"),
+    "PersistentVolumeClaim": ("/api/v1", "persistentvolumeclaims"),
+    "Pod": ("/api/v1", "pods"),
+    "Event": ("/apis/events.k8s.io/v1", "events"),
+    "ResourceQuota": ("/api/v1", "resourcequotas"),
+    "Role": ("/apis/rbac.authorization.k8s.io/v1", "roles"),
+    "RoleBinding": ("/apis/rbac.authorization.k8s.io/v1", "rolebindings"),
+    "SubjectAccessReview": ("/apis/authorization.k8s.io/v1", "subjectaccessreviews"),
+    "Namespace": ("/api/v1", "namespaces"),
+}
+RESOURCES = ("ReplicationSource", "ReplicationDestination")
+CHILDREN = ("Job", "VolumeSnapshot", "PersistentVolumeClaim")
+REPORT = {"result": "Successful", "phase": "done", "repositoryID": "f00d", "snapshotID": "beef", "summary": {}}
+WRONG_PASSWORD = {"result": "Failed", "reason": "WrongPassword", "phase": "probe", "message": "wrong password"}
+UNREACHABLE = {"result": "Failed", "reason": "RepositoryUnreachable", "phase": "probe", "message": "no route to host"}
+
+_EVERYTHING = (*RESOURCES, *CHILDREN, "Pod", "Event")
+_HASH = re.compile(r"(?<=[-.])[0-9a-f]{12}(?![0-9a-z])")
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+_SCRIPT = re.compile(r'"# What a mover(\\\\.|[^"\\\\])*"')
+_SERVER_FIELDS = ("uid", "resourceVersion", "creationTimestamp", "managedFields", "generation")
+_MERGE = "application/merge-patch+json"
+
+
+def configuration_of(kubeconfig):
+    configuration = Configuration()
+    config.load_kube_config(config_file=str(kubeconfig), client_configuration=configuration)
+    return configuration
+
+
+class Refusal(Exception):  # noqa: N818 - a refusal is often what a test wants
+    """What the API server answered instead of what was asked for."""
+
+    def __init__(self, status, answer):
+        super().__init__(f"{status} {answer.get('message')}")
+        self.status = status
+        self.reason = answer.get("reason")
+        self.message = answer.get("message", "")
+
+
+class Api:
+    """The API server with a kubeconfig's rights: raw JSON, no retries."""
+
+    def __init__(self, kubeconfig):
+        configuration = configuration_of(kubeconfig)
+        self.host = configuration.host
+        self.pool = ApiClient(configuration).rest_client.pool_manager
+
+    def call(self, method, path, body=None, *, content="application/json"):
+        return self.send(method, path, None if body is None else json.dumps(body).encode(), content)
+
+    def send(self, method, path, data, content):
+        headers = {"Accept": "application/json", "Content-Type": content}
+        response = self.pool.request(method, self.host + path, body=data, headers=headers, retries=False, timeout=30)
+        answer = json.loads(response.data)
+        if response.status >= 400:
+            raise Refusal(response.status, answer)
+        return answer
+
+    def watch(self, kind, namespace, *, since):
+        """Every version of every object of a kind after the resourceVersion ``since``, up to now."""
+        path = f"{self.path(kind, namespace)}?watch=true&timeoutSeconds=1&resourceVersion={since}"
+        lines = self.pool.request("GET", self.host + path, retries=False, timeout=30).data.splitlines()
+        return [json.loads(line)["object"] for line in lines]
+
+    def path(self, kind, namespace, *rest):
+        root, plural = COLLECTIONS[kind]
+        return "/".join([root, *(("namespaces", namespace) if namespace else ()), plural, *filter(None, rest)])
+
+    def list(self, kind, namespace):
+        answer = self.call("GET", self.path(kind, namespace))
+        return [{"apiVersion": answer["apiVersion"], "kind": kind, **each} for each in answer["items"]]
+
+    def get(self, kind, namespace, name):
+        return self.call("GET", self.path(kind, namespace, name))
+
+    def create(self, body, *, query=""):
+        return self.call("POST", self.path(body["kind"], body["metadata"].get("namespace")) + query, body)
+
+    def merge(self, kind, namespace, name, body, *, subresource=""):
+        return self.call("PATCH", self.path(kind, namespace, name, subresource), body, content=_MERGE)
+
+    def delete(self, kind, namespace, name):
+        return self.call("DELETE", self.path(kind, namespace, name), {"propagationPolicy": "Background"})
+
+
+class Stage:
+    """One namespace: creates what users create, does what controllers would do, and lets ticks happen."""
+
+    def __init__(self, api, kubeconfig, namespace, *, templates):
+        self.api, self.kubeconfig, self.namespace = api, kubeconfig, namespace
+        self.cluster = self.connect()
+        self.renderer = Renderer(templates, image="restic:test")
+        self.slot = datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(minutes=2)
+        self.now = self.slot + timedelta(seconds=5)
+        self.schedule = f"{self.slot.minute} {self.slot.hour} * * *"
+        self.token = f"{self.slot:%Y-%m-%dT%H:%M:%SZ}"
+        self._uids = {}
+
+    def connect(self, kind=ApiServer, **options):
+        return kind(configuration_of(self.kubeconfig), **options)
+
+    # --- what users do
+
+    def source(self, name="nightly", *, spec=None, restic=None, **metadata):
+        """A ReplicationSource that backs up the claim data once a day; ``spec`` and ``restic`` add and replace."""
+        whole = {"sourcePVC": "data", "trigger": {"schedule": self.schedule}} | (spec or {})
+        whole["restic"] = {"resticConfig": "repository", "resticArg": "backup"} | (restic or {})
+        return self._create_resource("ReplicationSource", name, whole, metadata)
+
+    def destination(self, name="copy", *, spec=None, restic=None, **metadata):
+        whole = {"trigger": {"schedule": self.schedule}} | (spec or {})
+        ordinary = {
+            "resticConfig": "repository",
+            "resticArg": "restore",
+            "capacity": "1Gi",
+            "accessModes": ["ReadWriteOnce"],
+        }
+        return self._create_resource(
+            "ReplicationDestination", name, {**whole, "restic": ordinary | (restic or {})}, metadata
+        )
+
+    def claim(self, name="data", *, size="1Gi", spec=None, phase="Bound"):
+        """A PersistentVolumeClaim, as an application has it."""
+        whole = {
+            "accessModes": ["ReadWriteOnce"],
+            "storageClassName": "fast",
+            "resources": {"requests": {"storage": size}},
+        }
+        metadata = {"name": name, "namespace": self.namespace}
+        self.api.create(
+            {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": whole | (spec or {})}
+        )
+        if phase == "Bound":
+            self.bind(name)
+
+    def edit(self, kind, name, **spec):
+        return self.api.merge(kind, self.namespace, name, {"spec": spec})
+
+    def _create_resource(self, kind, name, spec, metadata):
+        metadata = {"name": name, "namespace": self.namespace, **metadata}
+        created = self.api.create(
+            {"apiVersion": "scribe.backube/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec}
+        )
+        self._uids[created["metadata"]["uid"]] = f"{kind}/{name}"
+        return created
+
+    # --- what Quill does
+
+    def tick(self, *, after=0, cluster=None, settle=0.0, renderer=None, dry_run=False):
+        """One tick, ``after`` seconds later than ``now``; by name of the CR what it did."""
+        when = self.now + timedelta(seconds=after)
+        tick = Tick(
+            cluster or self.cluster, renderer or self.renderer, now=when, namespace=self.namespace, dry_run=dry_run
+        )
+        return {each.resource.name: each for each in tick.run(settle=settle)}
+
+    # --- what controllers do
+
+    def bind(self, name):
+        claim = self.get("PersistentVolumeClaim", name)
+        size = claim["spec"]["resources"]["requests"]["storage"]
+        self._status(
+            claim, {"phase": "Bound", "capacity": {"storage": size}, "accessModes": claim["spec"]["accessModes"]}
+        )
+
+    def take_snapshots(self, *, size="2Gi"):
+        """The snapshot controller and a driver: every VolumeSnapshot becomes ready."""
+        for each in self.list("VolumeSnapshot"):
+            self._status(each, {"readyToUse": True, "restoreSize": size, "boundVolumeSnapshotContentName": "content"})
+
+    def run_movers(self, report=REPORT):
+        """The Job controller, scheduler and kubelet: every Job that may run does, and its mover says ``report``."""
+        for job in self.list("Job"):
+            if not job["spec"]["suspend"] and "conditions" not in job.get("status", {}):
+                self._run_mover(job, report)
+
+    def _run_mover(self, job, report):
+        name, end = job["metadata"]["name"], f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        well = report["result"] == "Successful"
+        pod = self.api.create(_pod_of(job))
+        ended = {"exitCode": int(not well), "reason": "Completed" if well else "Error", "message": json.dumps(report)}
+        container = {"name": "restic", "image": "restic:test", "imageID": "", "ready": False, "restartCount": 0}
+        self._status(pod, {
+            "phase": "Succeeded" if well else "Failed",
+            "containerStatuses": [{**container, "state": {"terminated": ended}}],
+        })  # fmt: skip
+        counted = {"succeeded": 1, "completionTime": end} if well else {"failed": 1}
+        conditions = [
+            {"type": kind, "status": "True", "reason": reason, "message": "", "lastTransitionTime": end}
+            for kind, reason in _ENDS[well]
+        ]
+        self._status(self.get("Job", name), {"startTime": end, **counted, "conditions": conditions})
+
+    def collect_garbage(self):
+        """The garbage collector and the claim protection controller, until nothing is left to do."""
+        while True:
+            objects = [each for kind in (*CHILDREN, "Pod") for each in self.list(kind)]
+            living = {
+                each["metadata"]["uid"] for each in [*objects, *(r for kind in RESOURCES for r in self.list(kind))]
+            }
+            doomed = [each for each in objects if _is_garbage(each["metadata"], living)]
+            if not doomed:
+                return
+            for each in doomed:
+                kind, name = each["kind"], each["metadata"]["name"]
+                if each["metadata"].get("finalizers"):
+                    self.api.merge(kind, self.namespace, name, {"metadata": {"finalizers": None}})
+                if "deletionTimestamp" not in each["metadata"]:
+                    self.api.delete(kind, self.namespace, name)
+
+    def started_a_minute_ago(self, kind, name):
+        """Move the start of the last run back: these stories take less than a second, of which Kubernetes knows no parts."""
+        resource = self.get(kind, name)
+        began = datetime.fromisoformat(resource["status"]["lastSyncStartTime"]) - timedelta(minutes=1)
+        self._status(resource, {"lastSyncStartTime": f"{began:%Y-%m-%dT%H:%M:%SZ}"})
+
+    def _status(self, body, status):
+        self.api.merge(body["kind"], self.namespace, body["metadata"]["name"], {"status": status}, subresource="status")
+
+    # --- what a test looks at
+
+    def list(self, kind):
+        return self.api.list(kind, self.namespace)
+
+    def get(self, kind, name):
+        return self.api.get(kind, self.namespace, name)
+
+    def status(self, name="nightly", kind="ReplicationSource"):
+        return self.get(kind, name)["status"]
+
+    def condition(self, of, name="nightly", kind="ReplicationSource"):
+        """(status, reason, message) of a condition, or None."""
+        found = [each for each in self.status(name, kind)["conditions"] if each["type"] == of]
+        return (found[0]["status"], found[0]["reason"], found[0]["message"]) if found else None
+
+    def only(self, kind):
+        (found,) = self.list(kind)
+        return found
+
+    def versions(self):
+        """The resourceVersion of every object of the namespace."""
+        return {
+            (kind, each["metadata"]["name"]): each["metadata"]["resourceVersion"]
+            for kind in _EVERYTHING
+            for each in self.list(kind)
+        }
+
+    def state(self, kinds=_EVERYTHING):
+        """Every object of the namespace without what differs from one run of a story to the next: uids, hashes, times."""
+        objects = [each for kind in kinds for each in self.list(kind)]
+        self._uids |= {each["metadata"]["uid"]: f"{each['kind']}/{each['metadata']['name']}" for each in objects}
+        return yaml.safe_dump(sorted((self._normal(each) for each in objects), key=json.dumps))
+
+    def _normal(self, body):
+        metadata = {key: value for key, value in body["metadata"].items() if key not in _SERVER_FIELDS}
+        text = json.dumps({**body, "metadata": metadata}, sort_keys=True)
+        text = _SCRIPT.sub('"SCRIPT"', text)
+        for uid, name in self._uids.items():
+            text = text.replace(uid, name)
+        for found, name in ((self.token, "SLOT"), (self.schedule, "DAILY"), (self.namespace, "SHOP")):
+            text = text.replace(found, name)
+        normal = json.loads(_TIME.sub("TIME", _HASH.sub("HASH", text)))
+        for key in ("lastSyncDuration", "lastSyncDurationSeconds"):
+            if key in normal.get("status", {}):
+                normal["status"][key] = "DURATION"
+        return normal
+
+
+_ENDS = {
+    True: [("SuccessCriteriaMet", "CompletionsReached"), ("Complete", "CompletionsReached")],
+    False: [("FailureTarget", "BackoffLimitExceeded"), ("Failed", "BackoffLimitExceeded")],
+}
+
+
+def _pod_of(job):
+    name, template = job["metadata"]["name"], job["spec"]["template"]
+    labels = template["metadata"]["labels"] | {"batch.kubernetes.io/job-name": name}
+    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": job["metadata"]["uid"], "controller": True}
+    metadata = {
+        "name": f"{name}-x7k2p",
+        "namespace": job["metadata"]["namespace"],
+        "labels": labels,
+        "ownerReferences": [owner],
+    }
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {**template["spec"], "nodeName": "node-1"}}
+
+
+def _is_garbage(metadata, living):
+    owners = metadata.get("ownerReferences", ())
+    return "deletionTimestamp" in metadata or (owners and not any(owner["uid"] in living for owner in owners))
+
+
+class Crash(BaseException):
+    """The tick's process is no more."""
+
+
+class MortalServer(ApiServer):
+    """An API server whose client dies at its ``last`` request: before it is sent, or before its answer is read."""
+
+    last, is_sent = 0, False
+
+    def __init__(self, configuration, **options):
+        super().__init__(configuration, **options)
+        self.sent, self.dead, self._order = [], False, threading.Lock()
+
+    def _request(self, verb, path, **details):
+        with self._order:
+            self.sent.append(verb)
+            fatal = len(self.sent) == self.last
+            if self.dead or (fatal and not self.is_sent):
+                self.dead = True
+                raise Crash
+            self.dead = fatal
+        answer = super()._request(verb, path, **details)
+        if fatal:
+            raise Crash
+        return answer

@@ -1,0 +1,100 @@
+"""A resource that the API server accepts and Quill cannot: told in its own status, harmless to the others."""
+
+import pytest
+
+pytestmark = pytest.mark.integration
+
+MISTAKES = {
+    "date-that-never-comes": ({"schedule": "30 2 31 2 *"}, "spec.trigger.schedule", "never comes"),
+    "unknown-time-zone": ({"schedule": "30 2 * * *", "timeZone": "Europe/Berlln"}, "spec.trigger.timeZone", "Berlin"),
+}
+
+
+@pytest.fixture(params=MISTAKES.values(), ids=MISTAKES)
+def told(stage, request):
+    """A namespace with an invalid resource between two valid ones, after a tick."""
+    trigger, path, words = request.param
+    stage.source("a-valid")
+    stage.source("broken", spec={"trigger": trigger})
+    stage.source("z-valid")
+    outcomes = stage.tick()
+    assert {name: each.what for name, each in outcomes.items()} == {
+        "a-valid": "Started", "broken": "Rejected", "z-valid": "Started",
+    }  # fmt: skip
+    return path, words
+
+
+def events_of(stage, name):
+    return [each for each in stage.list("Event") if each["regarding"]["name"] == name]
+
+
+def test_conditions_name_the_field_and_nothing_starts(stage, told):
+    path, words = told
+    for kind, value in (("Ready", "False"), ("Stalled", "True")):
+        status, reason, message = stage.condition(kind, "broken")
+        assert (status, reason) == (value, "InvalidSpec")
+        assert message.startswith(f"{path}: ")
+        assert words in message
+    assert stage.condition("Reconciling", "broken") is None
+    status = stage.status("broken")
+    assert status["observedGeneration"] == 1
+    assert not {"nextSyncTime", "currentRun", "lastSlot"} & status.keys()
+    owners = {each["metadata"]["labels"]["scribe.backube/owner-name"] for each in stage.list("Job")}
+    assert owners == {"a-valid", "z-valid"}
+
+
+def test_an_event_says_so_once(stage, told):
+    (event,) = events_of(stage, "broken")
+    assert (event["type"], event["reason"]) == ("Warning", "InvalidSpec")
+    assert told[0] in event["note"]
+    stage.tick(after=30)
+    assert len(events_of(stage, "broken")) == 1
+
+
+def test_later_ticks_have_nothing_to_say(stage, told):
+    stage.tick(after=5)
+    before = stage.versions()
+    for after in (10, 60):
+        stage.tick(after=after)
+    assert stage.versions() == before
+
+
+def test_another_edit_that_is_no_better_is_told_again(stage, told):
+    stage.edit("ReplicationSource", "broken", sourcePVC="elsewhere")
+    stage.tick(after=5)
+    assert stage.status("broken")["observedGeneration"] == 2
+    assert stage.condition("Ready", "broken")[:2] == ("False", "InvalidSpec")
+
+
+def test_a_repaired_spec_is_accepted_and_its_next_slot_runs(stage, told):
+    later = stage.now.replace(second=0)
+    minute = (later.minute + 1) % 60
+    stage.edit("ReplicationSource", "broken", trigger={"schedule": f"{minute} * * * *", "timeZone": None})
+    assert stage.tick(after=5)["broken"].what == "WaitingForSchedule"
+    assert stage.condition("Ready", "broken")[:2] == ("True", "WaitingForSchedule")
+    assert stage.condition("Stalled", "broken") is None
+    assert stage.tick(after=60)["broken"].what == "Started"
+
+
+def test_becoming_invalid_in_mid_run_does_not_lose_the_run(stage):
+    """The run goes on; its result is recorded when the spec can be read again."""
+    stage.source()
+    stage.tick()
+    stage.take_snapshots()
+    stage.tick(after=5)
+    stage.edit("ReplicationSource", "nightly", trigger={"schedule": "30 2 31 2 *"})
+    stage.run_movers()
+    assert stage.tick(after=10)["nightly"].what == "Rejected"
+    assert stage.status()["lastSlot"] == stage.token
+    stage.edit("ReplicationSource", "nightly", trigger={"schedule": stage.schedule})
+    assert stage.tick(after=15)["nightly"].what == "Finished"
+    assert stage.status()["latestMoverStatus"]["result"] == "Successful"
+
+
+def test_a_status_that_somebody_scribbled_in_is_no_obstacle(stage):
+    """The schema of the CRD keeps most of it out; what it lets in is read as far as it can be."""
+    stage.source()
+    scribble = {"status": {"observedGeneration": 1, "lastManualSync": "x", "schemaFingerprint": "other"}}
+    stage.api.merge("ReplicationSource", stage.namespace, "nightly", scribble, subresource="status")
+    assert stage.tick()["nightly"].what in ("Started", "WaitingForSchedule")
+    assert stage.condition("Ready")[0] == "True"

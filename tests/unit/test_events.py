@@ -1,0 +1,133 @@
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from reconciler.conditions import accepted, finished, rejected, started
+from reconciler.events import notes, regarding
+from reconciler.model import Finish, Image, MoverResult, Problem, Run, Status
+from tests.factories import at, make_destination, make_source, seen, slot_run
+
+HOURLY = make_source()
+NINE = slot_run("09:00:00")
+SUCCESS = MoverResult(successful=True, snapshot_id="5e")
+FAILURE = MoverResult(successful=False, reason="RepositoryUnreachable", message="no route")
+PERMANENT = replace(FAILURE, reason="WrongPassword")
+IDLE = Status(observed_generation=1, last_sync_start_time=at("08:00:05"), latest_mover_status=SUCCESS)
+
+
+def begun(status, run=NINE, clock="09:00:05"):
+    return started(status, run, created=at(clock), inferred=None)
+
+
+def over(status, result, **values):
+    finish = Finish(run=status.current_run, result=result, ended=at("09:04:00"), **values)
+    return finished(seen(HOURLY), status, finish, now=at("09:05:00"))
+
+
+RUNNING = begun(IDLE)
+RETRYING = over(RUNNING, FAILURE)
+SECOND = begun(RETRYING, replace(NINE, attempt=2), "09:06:05")
+TEN = slot_run("10:00:00")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "reasons"),
+    [
+        pytest.param(IDLE, RUNNING, ["TransferStarted"], id="started"),
+        pytest.param(RUNNING, RUNNING, [], id="under-way"),
+        pytest.param(IDLE, IDLE, [], id="idle"),
+        pytest.param(RUNNING, over(RUNNING, SUCCESS), ["TransferCompleted"], id="succeeded-as-the-last-one"),
+        pytest.param(RUNNING, RETRYING, ["TransferFailed"], id="failed"),
+        pytest.param(RETRYING, RETRYING, [], id="waits-for-a-retry"),
+        pytest.param(RETRYING, SECOND, ["TransferStarted"], id="second-attempt-started"),
+        pytest.param(SECOND, over(SECOND, FAILURE), ["TransferFailed"], id="second-attempt-failed-as-the-first"),
+        pytest.param(SECOND, over(SECOND, SUCCESS), ["TransferCompleted"], id="second-attempt-succeeded"),
+        pytest.param(RETRYING, begun(RETRYING, TEN), ["TransferStarted"], id="superseded-by-the-next-slot"),
+        pytest.param(RUNNING, over(RUNNING, PERMANENT), ["TransferFailed"], id="failed-for-good"),
+        pytest.param(over(RUNNING, PERMANENT), over(RUNNING, PERMANENT), [], id="stalled"),
+        pytest.param(IDLE, over(RUNNING, SUCCESS), ["TransferCompleted"], id="from-start-to-end-in-one-tick"),
+        pytest.param(over(RUNNING, PERMANENT), over(begun(IDLE, TEN, "10:00:05"), PERMANENT), ["TransferFailed"],
+                     id="from-start-to-the-same-failure-in-one-tick"),
+        pytest.param(Status(), begun(Status()), ["TransferStarted"], id="first-run"),
+    ],
+)  # fmt: skip
+def test_a_transition_is_one_event(before, after, reasons):
+    assert [note.reason for note in notes(before, after, "backup")] == reasons
+
+
+def test_a_start_says_what_for():
+    (note,) = notes(IDLE, RUNNING, "backup")
+    assert (note.kind, note.action) == ("Normal", "CreateMover")
+    assert note.message == "backup for 2026-03-04T09:00:00Z started (attempt 1)"
+
+
+def test_a_success_names_the_image():
+    image = Image(api_group="snapshot.storage.k8s.io", kind="VolumeSnapshot", name="image-copy-1")
+    (note,) = notes(RUNNING, over(RUNNING, SUCCESS, image=image), "restore")
+    assert (note.kind, note.message) == ("Normal", "sync completed; latestImage is image-copy-1")
+    (note,) = notes(RUNNING, over(RUNNING, SUCCESS), "backup")
+    assert note.message == "sync completed"
+
+
+def test_a_failure_is_a_warning_that_says_why():
+    (note,) = notes(RUNNING, RETRYING, "backup")
+    assert (note.kind, note.message) == ("Warning", "RepositoryUnreachable: no route")
+
+
+def test_every_attempt_has_events_of_its_own():
+    history = [IDLE, RUNNING, RETRYING, SECOND, over(SECOND, FAILURE)]
+    told = [note for before, after in pairwise(history) for note in notes(before, after, "backup")]
+    assert len({(note.reason, note.key) for note in told}) == len(told) == 4
+
+
+def test_two_ticks_tell_the_same_event():
+    assert notes(IDLE, RUNNING, "backup") == notes(IDLE, begun(IDLE), "backup")
+
+
+PROBLEM = Problem("spec.sourcePVC", "is missing")
+
+
+def invalid(status, problem=PROBLEM, generation=2):
+    return rejected(status, generation, [problem], now=at("09:05:00"), fingerprint="f")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "messages"),
+    [
+        pytest.param(IDLE, invalid(IDLE), ["spec.sourcePVC: is missing"], id="invalid"),
+        pytest.param(invalid(IDLE), invalid(invalid(IDLE)), [], id="still-invalid"),
+        pytest.param(invalid(IDLE), invalid(invalid(IDLE), Problem("x", "y"), 3), ["x: y"], id="invalid-otherwise"),
+        pytest.param(
+            invalid(IDLE),
+            accepted(make_source(status=invalid(IDLE)), now=at("09:06:00"), fingerprint="f"),
+            [],
+            id="mended",
+        ),
+    ],
+)
+def test_an_invalid_spec_is_told_once(before, after, messages):
+    assert [note.message for note in notes(before, after, "Validate") if note.reason == "InvalidSpec"] == messages
+
+
+def test_another_generation_is_another_event():
+    first, second = invalid(IDLE), invalid(IDLE, generation=3)
+    keys = {note.key for after in (first, second) for note in notes(IDLE, after, "Validate")}
+    assert len(keys) == 2
+
+
+def test_an_event_regards_the_resource():
+    assert regarding(make_destination()) == {
+        "apiVersion": "scribe.backube/v1alpha1",
+        "kind": "ReplicationDestination",
+        "namespace": "shop",
+        "name": "copy",
+        "uid": "e0b7c911",
+    }
+
+
+def test_the_same_token_asked_for_again_is_another_event():
+    once = begun(IDLE, Run(token="manual:a"), "09:00:05")
+    again = begun(IDLE, Run(token="manual:a"), "11:00:05")
+    keys = {note.key for after in (once, again) for note in notes(IDLE, after, "backup")}
+    assert len(keys) == 2

@@ -1,0 +1,830 @@
+"""templates/mover.sh against a stub of restic: what it asks, what it understands, what it reports."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from reconciler.model import Action, CopyMethod, Job, JobState, Pod, Run
+from reconciler.results import result_of
+
+SCRIPT = Path(__file__).parents[2] / "templates" / "mover.sh"
+
+REPOSITORY = "1ee572a7cb259c9f74c06baf5eebc62761b51eea5d482ad81d45b5b3fb19ece9"
+SNAPSHOT = "c8feaa2a62ef490d855528c39fee5b016e8160a62d8d6c971764747c825c1c86"
+SECRET = 's3cr<t&"quoted\\"'
+LINE_OF_20_KIB = "x" * 20_000
+
+SAVED = {
+    "message_type": "summary",
+    "files_new": 2,
+    "dirs_unmodified": 0,
+    "data_added": 1403,
+    "total_duration": 0.213623056,
+    "snapshot_id": "c8feaa2a",
+}
+SAVED_NUMBERS = {"files_new": 2, "dirs_unmodified": 0, "data_added": 1403, "total_duration": 0.213623056}
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the stub does when asked for one command: print, then end or run a line of shell."""
+
+    code: int = 0
+    out: str = ""
+    err: str = ""
+    then: str = ""
+
+
+CONFIG = Reply(out=json.dumps({"version": 2, "id": REPOSITORY, "chunker_polynomial": "2978c8914359fd"}, indent=2))
+OLD_HELP = Reply(out="      --no-lock                    do not lock the repository")
+NEW_HELP = Reply(out="      --retry-lock duration        retry to lock the repository")
+SAVING = Reply(out=json.dumps(SAVED) + "\n")
+HANGING = Reply(
+    err="Load(<config/0000000000>, 0, 0) returned error, retrying after 1s: no answer\n",
+    then="exec python3 -S -c 'import os; from signal import *; signal(SIGINT, lambda *_: os._exit(130)); pause()'",
+)
+
+
+def old_fatal(text):
+    return Reply(code=1, err=f"Fatal: {text}\n")
+
+
+def new_fatal(code, text):
+    return Reply(
+        code=code, err=json.dumps({"message_type": "exit_error", "code": code, "message": f"Fatal: {text}"}) + "\n"
+    )
+
+
+NO_CONFIG = (
+    "unable to open config file: stat /r/config: no such file or directory\n"
+    "Is there a repository at the following location?\n/r"
+)
+
+
+@dataclass
+class Outcome:
+    """One run of the script: how it ended, what it left and what it asked restic."""
+
+    code: int
+    log: str
+    raw: bytes
+    calls: list[list[str]]
+    marks: list[dict[str, str]]
+    report: dict[str, object] = field(init=False)
+
+    def __post_init__(self):
+        assert len(self.raw) <= 4096
+        self.report = json.loads(self.raw.decode())
+
+
+class Mover:
+    """Runs the script with one shell, in a directory of its own."""
+
+    def __init__(self, directory, shell):
+        self.directory = directory
+        self.shell = shell
+        for name in ("bin", "data", "tmp"):
+            (directory / name).mkdir()
+        self.report = directory / "report"
+        self.report.write_text("what kubelet put here " * 50)
+        if shell == "busybox":
+            for applet in subprocess.check_output(["busybox", "--list"], text=True).split():
+                (directory / "bin" / applet).symlink_to(shutil.which("busybox"))
+            (directory / "bin" / "python3").symlink_to(shutil.which("python3"))
+
+    def start(self, action, replies, env):
+        self.write_stub({"cat": CONFIG, **replies})
+        environment = {
+            "PATH": f"{self.directory}/bin" + ("" if self.shell == "busybox" else ":/usr/bin:/bin"),
+            "TMPDIR": f"{self.directory}/tmp",
+            "QUILL_ACTION": action,
+            "QUILL_HOST": "shop-db",
+            "QUILL_DATA": f"{self.directory}/data",
+            "QUILL_REPORT": str(self.report),
+            "QUILL_SETTLE": "0",
+            "RESTIC_PASSWORD": SECRET,
+            **env,
+        }
+        command = [*{"busybox": ["busybox", "sh"], "dash": ["dash"]}[self.shell], "-c", SCRIPT.read_text()]
+        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd="/")
+
+    def run(self, action, replies, **env):
+        return self.finish(self.start(action, replies, env))
+
+    def finish(self, process):
+        log, _ = process.communicate(timeout=60)
+        calls, marks = self.directory / "calls", self.directory / "marks"
+        return Outcome(
+            code=process.returncode,
+            log=log.decode(errors="replace"),
+            raw=self.report.read_bytes(),
+            calls=[shlex.split(line) for line in calls.read_text().splitlines()] if calls.exists() else [],
+            marks=[json.loads(line) for line in marks.read_text().splitlines()] if marks.exists() else [],
+        )
+
+    def write_stub(self, replies):
+        """A command asked for several times may have a list of replies; the last one stays."""
+        cases = []
+        for command, several in replies.items():
+            listed = several if isinstance(several, list) else [several]
+            for number, reply in enumerate(listed, 1):
+                name = f"{command.replace(' ', '')}{number}"
+                (self.directory / f"{name}.out").write_text(reply.out, errors="surrogateescape")
+                (self.directory / f"{name}.err").write_text(reply.err, errors="surrogateescape")
+                cases.append(
+                    f'"{command} {number if number < len(listed) else "*"}")'.replace('*"', '"*')
+                    + f" cat {name}.out; cat {name}.err >&2; {reply.then or f'exit {reply.code}'};;"
+                )
+        stub = self.directory / "bin" / "restic"
+        stub.unlink(missing_ok=True)
+        stub.write_text(
+            f"""#!/bin/sh
+            export PATH=/usr/bin:/bin
+            cd {self.directory}
+            for argument; do printf "'%s' " "$argument"; done >>calls; echo >>calls
+            cat "$QUILL_REPORT" >>marks; echo >>marks
+            command=$1; [ "$2" != --help ] || command=help
+            echo >>"count-$command"
+            case "$command $(wc -l <"count-$command")" in {chr(10).join(cases)}
+            "help "*) ;;
+            *) echo "unexpected: $*" >&2; exit 99;;
+            esac
+            """
+        )
+        stub.chmod(0o755)
+
+
+@pytest.fixture(params=["busybox", "dash"])
+def mover(request, tmp_path):
+    if not shutil.which(request.param):
+        pytest.skip(f"no {request.param} here")
+    return Mover(tmp_path, request.param)
+
+
+def asked(outcome, command):
+    return next(call for call in outcome.calls if call[0] == command and "--help" not in call)
+
+
+# --- what goes well
+
+
+def test_backup_saves_the_volume_and_reports_the_summary(mover):
+    outcome = mover.run("backup", {"help": NEW_HELP, "backup": SAVING}, QUILL_IGNORE_INODE="true")
+    assert outcome.code == 0
+    assert outcome.report == {
+        "result": "Successful",
+        "phase": "backup",
+        "repositoryID": REPOSITORY,
+        "snapshotID": "c8feaa2a",
+        "summary": SAVED_NUMBERS,
+    }
+    assert asked(outcome, "cat")[:3] == ["cat", "config", "--no-lock"]
+    assert asked(outcome, "backup") == [
+        "backup",
+        "--json",
+        "--host",
+        "shop-db",
+        "--retry-lock=600s",
+        "--ignore-inode",
+        ".",
+    ]
+
+
+def test_report_is_compact_and_its_short_fields_come_first(mover):
+    outcome = mover.run("backup", {"help": OLD_HELP, "backup": Reply(code=3, out=SAVING.out, err=UNREADABLE_NEW)})
+    assert list(outcome.report) == ["result", "reason", "phase", "repositoryID", "snapshotID", "message", "summary"]
+    assert outcome.raw == json.dumps(outcome.report, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def test_report_file_is_written_in_place(mover):
+    before = mover.report.stat().st_ino
+    mover.run("backup", {"backup": SAVING})
+    assert mover.report.stat().st_ino == before
+
+
+def test_report_that_cannot_be_written_fails_nothing(mover):
+    process = mover.start("backup", {"backup": SAVING}, {"QUILL_REPORT": f"{mover.directory}/none/report"})
+    log, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert '"result":"Successful"' in log.decode()
+
+
+def test_nothing_is_left_behind(mover):
+    mover.run("backup", {"backup": SAVING})
+    assert list((mover.directory / "tmp").iterdir()) == list((mover.directory / "data").iterdir()) == []
+
+
+def test_each_step_is_marked_before_it_begins(mover):
+    outcome = mover.run("backup", {"cat": [old_fatal(NO_CONFIG), CONFIG], "init": Reply(), "backup": SAVING})
+    steps = [(mark["result"], mark["phase"], mark.get("repositoryID")) for mark in outcome.marks]
+    assert list(dict.fromkeys(steps)) == [
+        ("Unfinished", "probe", None),
+        ("Unfinished", "init", None),
+        ("Unfinished", "backup", REPOSITORY),
+    ]
+
+
+A, B, C = "a" * 64, "b" * 64, "c" * 64
+
+
+def snapshots(*items, **more):
+    return json.dumps(
+        [
+            {
+                "time": "2026-11-24T14:53:59.5122822Z",
+                "summary": {"id": "no", "hostname": "no", "paths": ["/no"], "files_new": 1},
+                "paths": paths,
+                "hostname": host,
+                "tags": ['a"]},{"'],
+                "id": identity,
+                "short_id": identity[:8],
+            }
+            for host, paths, identity in items
+        ],
+        **more,
+    )
+
+
+RESTORED = Reply(
+    out='{"message_type":"summary","seconds_elapsed":1,"total_files":6,"files_restored":5,"total_bytes":44,"bytes_restored":43}\n'
+)
+
+
+def test_restore_takes_the_only_snapshot_and_reports_the_summary(mover):
+    replies = {"help": NEW_HELP, "snapshots": Reply(out=snapshots(("shop-db", ["/data"], A))), "restore": RESTORED}
+    outcome = mover.run("restore", replies, QUILL_HOST="")
+    assert (outcome.code, outcome.report["snapshotID"]) == (0, A)
+    assert outcome.report["summary"] == {"total_files": 6, "files_restored": 5, "total_bytes": 44, "bytes_restored": 43}
+    assert asked(outcome, "restore") == [
+        "restore",
+        A,
+        "--json",
+        "--target",
+        f"{mover.directory}/data",
+        "--retry-lock=600s",
+    ]
+
+
+def test_restore_of_an_old_restic_is_counted_by_stats(mover):
+    replies = {
+        "snapshots": Reply(out=snapshots(("shop-db", ["/data"], A))),
+        "restore": Reply(out="restoring <Snapshot aaaaaaaa of [/data]> to /data\n"),
+        "stats": Reply(out='{"total_size":6,"total_file_count":7,"snapshots_count":1}\n'),
+    }
+    outcome = mover.run("restore", replies)
+    assert (outcome.report["result"], outcome.report["summary"]) == ("Successful", {"total_files": 7, "total_bytes": 6})
+
+
+def test_restore_is_successful_without_statistics(mover):
+    replies = {
+        "snapshots": Reply(out=snapshots(("shop-db", ["/data"], A))),
+        "restore": Reply(),
+        "stats": old_fatal("no"),
+    }
+    outcome = mover.run("restore", replies)
+    assert (outcome.code, outcome.report["snapshotID"]) == (0, A)
+    assert "summary" not in outcome.report
+
+
+ODD = 'o"dd\\ hôst\t<1> 𝄞'
+
+
+@pytest.mark.parametrize(
+    ("host", "listing", "chosen"),
+    [
+        pytest.param("", snapshots(("a", ["/data"], A)), A, id="the-only-one"),
+        pytest.param("a", snapshots(("b", ["/data"], B), ("a", ["/data"], A), ("c", ["/data"], C)), A, id="by-host"),
+        pytest.param("a", snapshots(("a", ["/data"], A), ("a", ["/data"], B)), B, id="newest-last"),
+        pytest.param("a", snapshots(("a", ["/data"], A), indent=2), A, id="pretty-printed"),
+        pytest.param(ODD, snapshots(("b", ["/data"], B), (ODD, ["/data"], A)), A, id="odd-host-escaped"),
+        pytest.param(ODD, snapshots((ODD, ['/"', "/\\"], A), ensure_ascii=False), A, id="odd-host-and-paths-plain"),
+        pytest.param("10", snapshots(("010", ["/data"], B), ("10", ["/data"], A)), A, id="no-number"),
+        pytest.param(
+            "a", snapshots(*((f"h{n}", ["/data"], B) for n in range(2000)), ("a", ["/d"], A)), A, id="2000-hosts"
+        ),
+    ],
+)
+def test_restore_finds_the_snapshot(mover, host, listing, chosen):
+    outcome = mover.run("restore", {"snapshots": Reply(out=listing), "restore": RESTORED}, QUILL_HOST=host)
+    assert (outcome.report["result"], asked(outcome, "restore")[1]) == ("Successful", chosen)
+
+
+@pytest.mark.parametrize(
+    ("host", "listing", "reason", "message"),
+    [
+        pytest.param("", "[]", "SnapshotNotFound", "no snapshot; the repository has none", id="empty"),
+        pytest.param("", "null", "SnapshotNotFound", "no snapshot; the repository has none", id="null"),
+        pytest.param(
+            "x",
+            snapshots(("a-b", ["/data"], A), ("a-b", ["/data"], B)),
+            "SnapshotNotFound",
+            "no snapshot of x; the repository has a-b (/data)",
+            id="other-hosts-only",
+        ),
+        pytest.param(
+            "",
+            snapshots(("a-b", ["/data"], A), ("c-d", ["/data"], B)),
+            "AmbiguousIdentity",
+            "set spec.restic.identity to one of: a-b (/data), c-d (/data)",
+            id="two-hosts",
+        ),
+        pytest.param(
+            "a-b",
+            snapshots(("a-b", ["/data"], A), ("a-b", ["/data", "/srv"], B), ("c", ["/x"], C)),
+            "AmbiguousIdentity",
+            "several paths were saved as a-b: a-b (/data), a-b (/data, /srv)",
+            id="two-path-sets",
+        ),
+        pytest.param(
+            "",
+            snapshots((ODD, ["/data"], A), ('e"\\', ["/\u00fc"], B)),
+            "AmbiguousIdentity",
+            'set spec.restic.identity to one of: o"dd\\ hôst <1> 𝄞 (/data), e"\\ (/ü)',
+            id="odd-names",
+        ),
+        pytest.param("a", "unexpected <html>", "MoverFailed", "restic snapshots printed no list; ", id="garbage"),
+        pytest.param("a", "", "MoverFailed", "restic snapshots printed no list; ", id="silence"),
+        pytest.param(
+            "a", snapshots(("a", ["/data"], A))[:-20], "MoverFailed", "restic snapshots printed no list; ", id="cut"
+        ),
+    ],
+)
+def test_restore_refuses_to_guess(mover, host, listing, reason, message):
+    outcome = mover.run("restore", {"snapshots": Reply(out=listing)}, QUILL_HOST=host)
+    assert (outcome.code, outcome.report["result"]) == (1, "Failed")
+    assert (outcome.report["reason"], outcome.report["message"]) == (reason, message)
+
+
+def test_list_of_many_hosts_is_cut(mover):
+    listing = snapshots(*((f"namespace-{n}-hôst", ["/data"], A) for n in range(500)))
+    outcome = mover.run("restore", {"snapshots": Reply(out=listing)}, QUILL_HOST="")
+    assert 700 < len(outcome.report["message"]) <= 1000
+
+
+@pytest.mark.parametrize(
+    ("text", "summary"),
+    [
+        pytest.param(
+            "to delete:             8 blobs / 1.552 KiB\n"
+            "total prune:           8 blobs / 1.552 KiB\n"
+            "remaining:             0 blobs / 0 B\n"
+            "unused size after prune: 0 B ( of remaining size)\n",
+            {"blobs_pruned": 8, "freed_bytes": 1589, "remaining_bytes": 0},
+            id="0.14",
+        ),
+        pytest.param(
+            "total prune:   123456 blobs / 2.500 TiB\nremaining:     7 blobs / 12.000 MiB\n",
+            {"blobs_pruned": 123456, "freed_bytes": 2748779069440, "remaining_bytes": 12582912},
+            id="large",
+        ),
+        pytest.param("nothing known\n", None, id="another-format"),
+    ],
+)
+def test_prune_says_what_it_freed(mover, text, summary):
+    outcome = mover.run("prune", {"prune": Reply(out=text)})
+    assert (outcome.code, outcome.report.get("summary")) == (0, summary)
+
+
+# --- the repository
+
+
+@pytest.mark.parametrize(
+    "probes",
+    [
+        pytest.param([old_fatal(NO_CONFIG), CONFIG], id="0.14"),
+        pytest.param([new_fatal(10, "repository does not exist"), CONFIG], id="0.17"),
+        pytest.param(
+            [old_fatal("unable to open config file: Stat: The specified bucket does not exist."), CONFIG], id="bucket"
+        ),
+        pytest.param([HANGING, CONFIG], id="hanging-on-a-missing-bucket"),
+    ],
+)
+def test_first_backup_makes_the_repository(mover, probes):
+    outcome = mover.run(
+        "backup", {"cat": probes, "init": Reply(out="created"), "backup": SAVING}, QUILL_PROBE_TIMEOUT="1"
+    )
+    assert (outcome.report["result"], outcome.report["repositoryID"]) == ("Successful", REPOSITORY)
+
+
+def test_repository_that_another_mover_made_meanwhile_is_fine(mover):
+    exists = old_fatal("create repository at /r failed: config file already exists")
+    outcome = mover.run("backup", {"cat": [old_fatal(NO_CONFIG), CONFIG], "init": exists, "backup": SAVING})
+    assert outcome.report["result"] == "Successful"
+
+
+def config_opened_by(*hints):
+    """A repository with a key that opens nothing, which restic tries unless another is hinted at."""
+    damaged = f"Fatal: config or key {A} is damaged: ciphertext verification failed"
+    test = " || ".join(f'[ "$RESTIC_KEY_HINT" = {hint} ]' for hint in hints)
+    return Reply(then=f"{{ {test or 'false'}; }} && {{ echo '{CONFIG.out}'; exit 0; }}; echo '{damaged}' >&2; exit 1")
+
+
+@pytest.mark.parametrize("hint", ["e", "a7"], ids=["another-digit", "same-digit"])
+def test_key_left_by_a_lost_race_is_passed_over_and_removed(mover, hint):
+    outcome = mover.run("backup", {"cat": config_opened_by(hint), "backup": SAVING, "key": Reply()})
+    assert outcome.report["result"] == "Successful"
+    assert outcome.calls[-1] == ["key", "remove", A]
+
+
+def test_key_that_cannot_be_removed_fails_nothing(mover):
+    outcome = mover.run("backup", {"cat": config_opened_by("e"), "backup": SAVING, "key": old_fatal(LOCKED)})
+    assert (outcome.code, outcome.report["result"]) == (0, "Successful")
+
+
+def test_damaged_config_is_reported(mover):
+    outcome = mover.run("prune", {"cat": config_opened_by()})
+    assert (outcome.report["reason"], "is damaged" in outcome.report["message"]) == ("MoverFailed", True)
+
+
+@pytest.mark.parametrize(
+    ("probes", "init", "reason", "words"),
+    [
+        pytest.param(HANGING, HANGING, "RepositoryUnreachable", "no answer", id="init-hangs-too"),
+        pytest.param(HANGING, old_fatal("create repository failed: odd"), "RepositoryUnreachable", "odd", id="odd"),
+        pytest.param(
+            old_fatal(NO_CONFIG),
+            old_fatal("create: mkdir /r: permission denied"),
+            "PermissionDenied",
+            "mkdir",
+            id="denied",
+        ),
+        pytest.param(
+            [old_fatal(NO_CONFIG), old_fatal("wrong password or no key found")],
+            old_fatal("config file already exists"),
+            "WrongPassword",
+            "wrong password",
+            id="made-by-another-with-another-password",
+        ),
+    ],
+)
+def test_repository_that_cannot_be_made(mover, probes, init, reason, words):
+    outcome = mover.run("backup", {"cat": probes, "init": init}, QUILL_PROBE_TIMEOUT="1")
+    assert outcome.report["reason"] == reason
+    assert words in outcome.report["message"]
+
+
+NEVER_INIT = [
+    pytest.param(
+        old_fatal(f"unable to open config file: {text}\nIs there a repository at the following location?"),
+        reason,
+        id=name,
+    )
+    for name, text, reason in [
+        (
+            "refused",
+            'Stat: Get "http://127.0.0.1:1/": dial tcp 127.0.0.1:1: connect: connection refused',
+            "RepositoryUnreachable",
+        ),
+        ("no-host", "Stat: dial tcp: lookup s3.example: no such host", "RepositoryUnreachable"),
+        ("server-error", "Stat: 500 Internal Server Error", "RepositoryUnreachable"),
+        ("certificate", "x509: certificate signed by unknown authority", "RepositoryUnreachable"),
+        ("access-denied", "Stat: Access Denied.", "PermissionDenied"),
+        ("wrong-key-id", "Stat: The AWS Access Key Id you provided does not exist in our records.", "PermissionDenied"),
+        ("directory", "open /r/config: permission denied", "PermissionDenied"),
+    ]
+]
+
+
+@pytest.mark.parametrize(("probe", "reason"), NEVER_INIT)
+def test_unreachable_is_not_missing(mover, probe, reason):
+    outcome = mover.run("backup", {"cat": probe})
+    assert (outcome.code, outcome.report["reason"], outcome.report["phase"]) == (1, reason, "probe")
+    assert [call[0] for call in outcome.calls] == ["cat"]
+
+
+@pytest.mark.parametrize("action", ["restore", "prune"])
+@pytest.mark.parametrize(
+    ("probe", "code", "reason"),
+    [
+        pytest.param(old_fatal(NO_CONFIG), 10, "RepositoryNotFound", id="missing-0.14"),
+        pytest.param(new_fatal(10, "repository does not exist"), 10, "RepositoryNotFound", id="missing-0.17"),
+        pytest.param(old_fatal("wrong password or no key found"), 12, "WrongPassword", id="password-0.14"),
+        pytest.param(new_fatal(12, "wrong password or no key found"), 12, "WrongPassword", id="password-0.17"),
+        pytest.param(HANGING, 1, "RepositoryUnreachable", id="hanging"),
+        pytest.param(Reply(out="<html>a proxy</html>"), 1, "MoverFailed", id="garbage"),
+        pytest.param(Reply(code=1), 1, "MoverFailed", id="silence"),
+    ],
+)
+def test_restore_and_prune_never_make_a_repository(mover, action, probe, code, reason):
+    outcome = mover.run(action, {"cat": probe}, QUILL_PROBE_TIMEOUT="1")
+    assert (outcome.code, outcome.report["reason"], outcome.report["phase"]) == (code, reason, "probe")
+    assert {call[0] for call in outcome.calls} == {"cat"}
+
+
+def test_probe_that_hangs_says_what_restic_said_last(mover):
+    outcome = mover.run("prune", {"cat": HANGING}, QUILL_PROBE_TIMEOUT="1")
+    assert outcome.report["message"].startswith("restic cat was stopped after 1 seconds; Load(<config/")
+    assert outcome.report["message"].endswith("no answer")
+
+
+def test_restic_that_is_deaf_to_int_is_killed(mover):
+    outcome = mover.run("prune", {"cat": Reply(then="exec sleep 300")}, QUILL_PROBE_TIMEOUT="1", QUILL_GRACE="1")
+    assert outcome.report["reason"] == "RepositoryUnreachable"
+
+
+# --- what goes wrong
+
+UNREADABLE_OLD = "".join(
+    json.dumps(line, separators=(",", ":")) + "\n"
+    for line in [
+        {"message_type": "error", "error": {}, "during": "scan", "item": "/data/a"},
+        *(
+            {
+                "message_type": "error",
+                "error": {"Op": "open", "Path": name, "Err": 13},
+                "during": "archival",
+                "item": name,
+            }
+            for name in ('/data/qu"ote', "/data/ünï", "/data/c", "/data/d")
+        ),
+    ]
+)
+UNREADABLE_NEW = (
+    '{"message_type":"error","error":{"message":"open /data/a: permission denied"},'
+    '"during":"archival","item":"/data/a"}\n'
+    '{"message_type":"exit_error","code":3,"message":"Warning: at least one source file could not be read"}\n'
+)
+LOCKED = "unable to create lock in backend: repository is already locked by PID 23 on quill-x by root (UID 0, GID 0)"
+
+
+@pytest.mark.parametrize(
+    ("action", "reply", "code", "reason", "message"),
+    [
+        pytest.param("backup", old_fatal(LOCKED), 11, "RepositoryLocked", f"Fatal: {LOCKED}", id="locked-0.14"),
+        pytest.param("backup", new_fatal(11, LOCKED), 11, "RepositoryLocked", f"Fatal: {LOCKED}", id="locked-0.17"),
+        pytest.param("prune", Reply(code=1, err=LOCKED), 11, "RepositoryLocked", LOCKED, id="prune-locked-0.14"),
+        pytest.param("prune", new_fatal(11, "x"), 11, "RepositoryLocked", "Fatal: x", id="prune-locked"),
+        pytest.param(
+            "backup",
+            old_fatal("unable to save snapshot: write /r/data: no space left on device"),
+            1,
+            "NoSpace",
+            "Fatal: unable to save snapshot: write /r/data: no space left on device",
+            id="repository-full",
+        ),
+        pytest.param(
+            "backup",
+            Reply(code=3, out=SAVING.out, err=UNREADABLE_OLD + "Warning: at least one source file could not be read\n"),
+            3,
+            "PartialBackup",
+            '4 errors: /data/qu"ote, /data/ünï, /data/c and 1 more: permission denied',
+            id="partial-0.14",
+        ),
+        pytest.param(
+            "backup",
+            Reply(code=3, out=SAVING.out, err=UNREADABLE_NEW),
+            3,
+            "PartialBackup",
+            "Warning: at least one source file could not be read; 1 error: /data/a: open /data/a: permission denied",
+            id="partial-0.17",
+        ),
+        pytest.param(
+            "restore",
+            Reply(
+                code=1,
+                err="ignoring error for /big: write /data/big: no space left on device\nFatal: There were 1 errors\n",
+            ),
+            1,
+            "NoSpace",
+            "Fatal: There were 1 errors; 1 error: /big: write /data/big: no space left on device",
+            id="restore-to-a-full-volume",
+        ),
+        pytest.param(
+            "restore",
+            Reply(code=1, out=RESTORED.out, err="odd\n"),
+            1,
+            "MoverFailed",
+            "odd",
+            id="restore-failed-after-its-summary",
+        ),
+        pytest.param(
+            "backup",
+            Reply(out="garbage\n"),
+            1,
+            "MoverFailed",
+            "restic backup told of no snapshot; garbage",
+            id="garbage",
+        ),
+        pytest.param(
+            "backup", Reply(out='{"message_type":"summary","files_new":"x"'), 1, "MoverFailed", None, id="cut-json"
+        ),
+        pytest.param(
+            "backup", Reply(code=7), 1, "MoverFailed", "restic backup ended with code 7 and said nothing", id="silence"
+        ),
+        pytest.param(
+            "prune",
+            Reply(then="kill -KILL $$"),
+            1,
+            "MoverFailed",
+            "restic prune was killed, perhaps for want of memory",
+            id="killed",
+        ),
+        pytest.param(
+            "backup",
+            Reply(code=2, err="panic: oops\n\ngoroutine 1 [running]:\nmain.main()\n\t/x.go:1\n"),
+            1,
+            "MoverFailed",
+            "panic: oops goroutine 1 [running]: main.main()",
+            id="panic",
+        ),
+        pytest.param(
+            "backup",
+            Reply(
+                code=1,
+                err="Error loading snapshot 1a: bad\ngithub.com/x.F\n\tgithub.com/x.go:4\nruntime.goexit\n\tx.s:1\n",
+            ),
+            1,
+            "MoverFailed",
+            "Error loading snapshot 1a: bad",
+            id="stack-trace",
+        ),
+        pytest.param(
+            "backup", Reply(code=1, err="\x1b[2Kbad\x01 \xff\x80é\n"), 1, "MoverFailed", "bad  ÿ\x80é", id="controls"
+        ),
+        pytest.param("backup", Reply(code=1, err="a\udcff\udcc3b\n"), 1, "MoverFailed", "a??b", id="invalid-utf-8"),
+    ],
+)
+def test_failures_have_a_reason_and_restics_words(mover, action, reply, code, reason, message):
+    replies = {"snapshots": Reply(out=snapshots(("shop-db", ["/data"], A))), action: reply}
+    outcome = mover.run(action, replies)
+    assert (outcome.code, outcome.report["result"], outcome.report["reason"]) == (code, "Failed", reason)
+    assert (outcome.report["phase"], outcome.report["repositoryID"]) == (action, REPOSITORY)
+    assert message is None or outcome.report["message"] == message
+
+
+def test_partial_backup_names_its_snapshot(mover):
+    outcome = mover.run("backup", {"backup": Reply(code=3, out=SAVING.out, err=UNREADABLE_OLD)})
+    assert (outcome.report["snapshotID"], outcome.report["summary"]) == ("c8feaa2a", SAVED_NUMBERS)
+
+
+@pytest.mark.parametrize("action", ["backup", "restore", "prune"])
+def test_action_that_takes_too_long_is_stopped(mover, action):
+    replies = {"snapshots": Reply(out=snapshots(("shop-db", ["/data"], A))), action: HANGING}
+    outcome = mover.run(action, replies, QUILL_TIMEOUT="1")
+    assert (outcome.code, outcome.report["reason"], outcome.report["phase"]) == (124, "Timeout", action)
+
+
+@pytest.mark.parametrize(
+    ("env", "words"),
+    [
+        pytest.param({"QUILL_ACTION": "forget"}, "forget", id="action"),
+        pytest.param({"QUILL_HOST": ""}, "QUILL_HOST", id="backup-without-host"),
+        pytest.param({"QUILL_DATA": "/nonexistent"}, "/nonexistent", id="no-volume"),
+        pytest.param({"TMPDIR": "/nonexistent"}, "/nonexistent", id="no-tmpdir"),
+    ],
+)
+def test_setup_mistakes_are_reported(mover, env, words):
+    outcome = mover.run("backup", {"backup": SAVING}, **env)
+    assert (outcome.code, outcome.report["result"]) == (1, "Failed")
+    assert words in outcome.report["message"]
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT], ids=["term", "int"])
+@pytest.mark.parametrize(
+    ("replies", "phase"),
+    [pytest.param({"cat": HANGING}, "probe", id="probe"), pytest.param({"backup": HANGING}, "backup", id="backup")],
+)
+def test_signal_is_passed_on_as_int_and_reported(mover, stop, replies, phase):
+    process = mover.start("backup", replies, {})
+    deadline = time.monotonic() + 30
+    while b'"phase":"%s"' % phase.encode() not in mover.report.read_bytes():
+        assert time.monotonic() < deadline
+    process.send_signal(stop)
+    outcome = mover.finish(process)
+    assert (outcome.code, outcome.report["reason"], outcome.report["phase"]) == (130, "Interrupted", phase)
+
+
+# --- amounts and secrets
+
+
+def test_huge_output_leaves_a_small_report(mover):
+    failing = "".join(
+        f'{{"message_type":"error","error":{{"message":"no"}},"during":"archival","item":"/{n}"}}\n'
+        for n in range(3000)
+    )
+    reply = Reply(code=1, err=failing + LINE_OF_20_KIB * 5 + '\nFatal: "' + '\\"' * 5000 + "\n")
+    outcome = mover.run("backup", {"backup": reply})
+    assert outcome.report["message"].startswith('Fatal: "\\"')
+    assert len(outcome.report["message"]) == 1000
+
+
+def test_long_message_is_cut_between_characters(mover):
+    outcome = mover.run("backup", {"backup": Reply(code=1, err="x" + "ü" * 3000)})
+    assert outcome.report["message"] == "x" + "ü" * 499
+
+
+SECRETS = {
+    "RESTIC_PASSWORD": SECRET,
+    "AWS_SECRET_ACCESS_KEY": "abcd1234",
+    "AWS_SESSION_TOKEN": "abcd1234-and-longer",
+    "B2_ACCOUNT_ID": "b2-account",
+    "AZURE_ACCOUNT_NAME": "azure-name",
+    "OS_USERNAME": "swift-user",
+    "GOOGLE_CREDENTIALS": "first line\nsecond line\n",
+    "RESTIC_REPOSITORY": "rest:https://user:pass/word@host/path",
+}
+LEAKS = (
+    "s3cr",
+    "abcd1234",
+    "-and-longer",
+    "b2-account",
+    "azure-name",
+    "swift-user",
+    "first line",
+    "second line",
+    "pass/word",
+    "hunter2",
+)
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_secrets_reach_neither_report_nor_log(mover, code):
+    told = " ".join([*SECRETS.values(), "https://me:hunter2@host/"]).replace("\n", " ")
+    error = {"message_type": "error", "error": {"message": told}, "during": "archival", "item": SECRET}
+    go_json = json.dumps(error, separators=(",", ":")).replace("<", "\\u003c").replace("&", "\\u0026")
+    err = f"{told}\n{go_json}\nFatal: {told}\n"
+    replies = {
+        "cat": [old_fatal(f"{NO_CONFIG} {told}"), CONFIG],
+        "init": Reply(out=told),
+        "backup": Reply(code=code, out=told, err=err),
+    }
+    outcome = mover.run("backup", replies, **SECRETS)
+    for leak in LEAKS:
+        assert leak not in outcome.log
+        assert leak not in outcome.raw.decode()
+    assert "***" in outcome.log
+    assert "***" in outcome.report["message"]
+
+
+def test_no_secret_is_cut_in_two(mover):
+    secret = "0123456789" * 6
+    outcome = mover.run("backup", {"backup": Reply(code=1, err="x" * 970 + secret)}, AWS_SECRET_ACCESS_KEY=secret)
+    assert outcome.report["message"] == "x" * 970 + "***"
+
+
+def test_progress_is_not_copied_line_by_line(mover):
+    status = '{"message_type":"status","percent_done":0.5}\n' * 600
+    outcome = mover.run("backup", {"backup": Reply(out=status + SAVING.out)})
+    assert outcome.log.count('"status"') == 10
+
+
+# --- what others do with script and report
+
+
+def test_kubernetes_and_jinja_leave_the_script_alone():
+    script = SCRIPT.read_text()
+    assert re.findall(r"\$\$|\$\([A-Za-z_.-][\w.-]*\)|\{\{|\{%|\{#", script) == []
+
+
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("length", [4096, 200], ids=["whole", "cut"])
+def test_tick_understands_the_report(mover, length):
+    outcome = mover.run("backup", {"backup": Reply(code=3, out=SAVING.out, err=UNREADABLE_OLD)})
+    job = Job(
+        name="quill-x",
+        namespace="shop",
+        uid="1",
+        owner_uid="2",
+        run=Run(token="create"),
+        action=Action.BACKUP,
+        copy_method=CopyMethod.SNAPSHOT,
+        claim="db",
+        suspended=False,
+        state=JobState.FAILED,
+        created=NOW,
+    )
+    message = outcome.raw[:length].decode()
+    pod = Pod(
+        name="p",
+        namespace="shop",
+        job_name="quill-x",
+        phase="Failed",
+        created=NOW,
+        termination_message=message,
+        exit_code=3,
+    )
+    result = result_of(job, (pod,))
+    assert (result.successful, result.reason, result.phase, result.exit_code) == (False, "PartialBackup", "backup", 3)
+    assert (result.repository_id, result.snapshot_id) == (REPOSITORY, "c8feaa2a")
+    assert length == 200 or result.statistics == {
+        "filesNew": 2,
+        "dirsUnmodified": 0,
+        "dataAdded": 1403,
+        "totalDuration": 0.213623056,
+    }
+
+
+def test_script_fits_into_an_argument():
+    assert os.path.getsize(SCRIPT) < 100_000  # noqa: PTH202
