@@ -76,6 +76,8 @@ def waiting(status: Status, decision: Wait, *, now: datetime) -> Status:
         status = _with(status, now, blocked, ("Reconciling", True, decision.reason, decision.message))
         return _with(status, now, ("Synchronizing", False, "Error", decision.message))
     if decision.reason == "Suspended":
+        if status.current_run and status.next_retry_time:  # a pause ends the attempts: none may fire when it ends
+            status = replace(_consumed(status, status.current_run), current_run=None, next_retry_time=None)
         status = _without(status, "Stalled", "Reconciling")
         status = _with(status, now, ("Ready", True, "Suspended", decision.message))
         return _with(status, now, ("Synchronizing", False, "Suspended", decision.message))

@@ -70,7 +70,7 @@ def due_start(resource: Resource, *, now: datetime) -> Start | None:
     spec, status = resource.spec, resource.status
     token = f"{MANUAL}{spec.manual}"
     if spec.manual and spec.manual != status.last_manual_sync and not _is_current(resource, token):
-        return Start(run=Run(token=token), since=now)
+        return Start(run=Run(token=token), since=status.last_sync_start_time or resource.created)
     if slot := due_slot(resource, now=now):
         return Start(run=Run(token=slot_token(slot)), since=slot)
     if spec.run_on_create and status.last_sync_start_time is None:
@@ -98,15 +98,14 @@ def anchor(resource: Resource, *, now: datetime) -> datetime:
 def schedule_since(resource: Resource, *, now: datetime) -> datetime | None:
     """``status.scheduleSince``: now, if this tick is the first to see a new schedule or the end of a pause."""
     status = resource.status
-    seen_before = status.observed_generation >= 0
-    changed = seen_before and status.observed_schedule != schedule_key(resource)
-    resumed = not resource.spec.paused and any(c.type == "Ready" and c.reason == "Suspended" for c in status.conditions)
-    return now if changed or resumed else status.schedule_since
+    changed = status.observed_generation >= 0 and status.observed_schedule != schedule_key(resource)
+    return now if changed else status.schedule_since
 
 
 def schedule_key(resource: Resource) -> str | None:
-    """``status.observedSchedule``: zone and expression, whose change moves the anchor."""
-    return f"{resource.spec.time_zone} {resource.spec.schedule}" if resource.spec.schedule else None
+    """``status.observedSchedule``: zone and expression, whose change moves the anchor; a pause has none."""
+    spec = resource.spec
+    return f"{spec.time_zone} {spec.schedule}" if spec.schedule and not spec.paused else None
 
 
 def _is_current(resource: Resource, token: str) -> bool:

@@ -16,7 +16,7 @@ class Policy(StrEnum):
     RETRY = "Retry"
     """Tried again after a growing pause, a few times, never at or beyond the next slot."""
     WAIT = "Wait"
-    """The mover has not begun: the run waits for its cause to go, and is tried again after the time that it has for that."""
+    """The mover has not begun: the run waits for the cause to go, and counts as failed only after an hour."""
     STOP = "Stop"
     """Another attempt would only repeat it: ``Stalled`` until somebody acts or the next slot comes."""
 
@@ -162,7 +162,7 @@ _ROWS: Final = (
         reason="MoverNotStarted",
         policy=Policy.WAIT,
         meaning="The Job has no running pod, and none of the reasons above.",
-        remedy="`kubectl describe job` and `kubectl describe pod` show the events: a quota, a mount, an admission policy.",
+        remedy="`kubectl describe` the Job and its pod: a quota, a mount, an admission policy?",
     ),
     Failure(
         reason="SnapshotNotReady",
@@ -188,10 +188,10 @@ def markdown() -> str:
         "",
         "<!-- Generated from reconciler/failures.py by `make docs`; change it there. -->",
         "",
-        "Every failed run has one of these reasons, in `status.latestMoverStatus.reason`, in the condition `Ready` and in an Event.",
-        "Retry: again after 1 and 4 minutes, three attempts in all, never at or after the next slot. Wait: the mover has not begun;",
-        "`Ready` says so at once, and after an hour the attempt counts as failed. Stop: `Stalled`, no further attempt. The next",
-        "slot of the schedule runs in any case.",
+        "Every failed run has one of these reasons, in `status.latestMoverStatus.reason`, in the condition `Ready` and in an",
+        "Event. Retry: again after 1 and 4 minutes, three attempts in all, never at or after the next slot. Wait: the mover has",
+        "not begun; `Ready` says so at once, and after an hour the attempt counts as failed. Stop: `Stalled`, no further attempt.",
+        "The next slot of the schedule runs in any case.",
         "",
         "| reason | then | what it means | what to do |",
         "|---|---|---|---|",

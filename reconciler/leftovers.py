@@ -6,7 +6,7 @@ inspection without them. A restored image goes when a newer one is published and
 
 from collections.abc import Iterable, Mapping
 
-from reconciler.decision import is_unrecorded, outstanding_run
+from reconciler.decision import MANUAL, is_unrecorded, outstanding_run
 from reconciler.model import Children, Deletion, Job, JobState, Resource, Volume
 from reconciler.naming import child_name
 
@@ -15,7 +15,7 @@ def leftovers(resource: Resource, children: Children, claims: Mapping[str, Volum
     """What to delete, given a status that is recorded and all claims of the namespace."""
     ended = [job for job in children.jobs if not job.deleting and not _is_needed(resource, job)]
     failed = sorted((job for job in ended if job.state is JobState.FAILED), key=lambda job: job.created)
-    kept = failed[-1:]
+    kept = [job for job in failed[-1:] if not _may_come_again(resource, job)]
     jobs = [Deletion(kind="Job", name=job.name, uid=job.uid) for job in ended if job not in kept]
     return (*jobs, *_of_failed_runs(resource, children, kept), *_old_images(resource, children, claims))
 
@@ -27,6 +27,12 @@ def _is_needed(resource: Resource, job: Job) -> bool:
     if current is None or resource.status.next_retry_time:
         return False
     return (job.run.token, job.run.attempt) == (current.token, current.attempt)
+
+
+def _may_come_again(resource: Resource, job: Job) -> bool:
+    """Whether a later run may have this one's name: a manual token that is asked for again after another run."""
+    recorded = resource.status.last_sync_start_time
+    return job.run.token.startswith(MANUAL) and (recorded is None or job.created < recorded)
 
 
 def _of_failed_runs(resource: Resource, children: Children, failed: Iterable[Job]) -> Iterable[Deletion]:

@@ -39,9 +39,9 @@ class Offline:
         claim = self.claims.get((resource.namespace, name)) or assumed_claim(resource.namespace, name)
         return Surroundings(claims={name: replace(claim, phase="Bound")}, privileged_movers=True)
 
-    def assumed_claims(self) -> tuple[str, ...]:
+    def assumed_claims(self, resources: Iterable[Resource]) -> tuple[str, ...]:
         """Claims that the resources use and the files do not have, as namespace/name."""
-        used = {(each.namespace, each.spec.source_pvc or each.spec.destination_pvc) for each in self.resources}
+        used = {(each.namespace, each.spec.source_pvc or each.spec.destination_pvc) for each in resources}
         return tuple(sorted(f"{space}/{name}" for space, name in used if name and (space, name) not in self.claims))
 
 

@@ -33,7 +33,7 @@ def needs_pods(resource: Resource) -> bool:
     spec = resource.spec
     if not _user_claim(resource):
         return False
-    return spec.mover_security_context is None or spec.copy_method is CopyMethod.NONE
+    return spec.mover_security_context is None or not _makes_volume(resource)
 
 
 def needs_namespace(resource: Resource, surroundings: Surroundings) -> bool:
@@ -175,14 +175,14 @@ def _restore_volume(resource: Resource, job: Job) -> VolumePlan:
 
 def _backup_volume(resource: Resource, job: Job, *, children: Children, source: Volume | None) -> VolumePlan | None:
     snapshot = children.snapshot(child_name(resource, "snapshot", job.run))
-    if source is None and snapshot is None:
+    size = max(source.capacity if source else 0, (snapshot.restore_size or 0) if snapshot else 0)
+    if size == 0:
         return None
-    restore_size = (snapshot.restore_size or 0) if snapshot else 0
     return VolumePlan(
         name=job.claim,
         run=job.run,
         job=job.name,
-        size=str(max(source.capacity if source else 0, restore_size)),
+        size=str(size),
         access_modes=source.access_modes if source else ("ReadWriteOnce",),
         storage_class_name=source.storage_class_name if source else None,
         data_source=("VolumeSnapshot", snapshot.name)

@@ -46,6 +46,7 @@ _POLL_SECONDS: Final = 0.5
 _STEPS: Final = 4  # start, snapshot, volume with open gate, and the look at what came of it
 _NOTE_LIMIT: Final = 1024
 _IMMUTABLE: Final = "field is immutable"
+_BUG: Final = "InternalError"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +71,6 @@ class _Work:
     status: Status
     awaits_snapshot: bool = False
     problem: str = ""
-    is_bug: bool = False
     events: list[Decision] = field(default_factory=list)
 
 
@@ -117,7 +117,7 @@ class Tick:
 
     def _work(self, world: World) -> list[_Work]:
         """Everything that may need a request; idle CRs, nearly all of them, are gone after this."""
-        decided = [(each, decide(each, world.children_of(each), now=self._now)) for each in world.resources]
+        decided = [(each, self._decided(each, world.children_of(each))) for each in world.resources]
         work = []
         for resource, decision in admitted(decided):
             children = world.children_of(resource)
@@ -135,6 +135,12 @@ class Tick:
         for item in work:
             item.surroundings = around.get(item.resource.uid, item.surroundings)
         return work
+
+    def _decided(self, resource: Resource, children: Children) -> Decision:
+        try:
+            return decide(resource, children, now=self._now)
+        except Exception:  # noqa: BLE001 - one CR's bug must not keep the others from their backups
+            return _bug(resource)
 
     def _look_again(self, waiting: Iterable[_Work]) -> None:
         found = list_snapshots(self._cluster, namespace=self._namespace)
@@ -157,11 +163,9 @@ class Tick:
             reason = "TemplateError" if isinstance(error, RenderError) else "ApplyFailed"
             blocked = Wait(reason=reason, message=item.problem[:_NOTE_LIMIT], ready=False)
             item.status = conditions.waiting(item.status, blocked, now=self._now)
-        except Exception:  # noqa: BLE001 - one CR's bug must not keep the others from their backups
-            _LOG.exception("%s %s/%s", item.resource.kind, item.resource.namespace, item.resource.name)
-            item.problem, item.is_bug, item.awaits_snapshot = "a bug in quill; see its log", True, False
-            blocked = Wait(reason="InternalError", message=item.problem, ready=False)
-            item.status = conditions.waiting(item.status, blocked, now=self._now)
+        except Exception:  # noqa: BLE001 - see _decided
+            item.decision, item.awaits_snapshot = _bug(item.resource), False
+            item.status = conditions.waiting(item.status, item.decision, now=self._now)
 
     def _step(self, item: _Work) -> bool:
         """Carry out the decision; whether another look may find a further step to take."""
@@ -245,8 +249,8 @@ class Tick:
             for each in leftovers(resource, item.children, item.surroundings.claims):
                 self._cluster.delete(each.kind, resource.namespace, name=each.name, uid=each.uid)
         except ClusterError as error:
-            return Outcome(resource=resource, what="Error", message=str(error), unrecorded=True, bug=item.is_bug)
-        return Outcome(resource=resource, what=what, message=message, bug=item.is_bug)
+            return Outcome(resource=resource, what="Error", message=str(error), unrecorded=True, bug=what == _BUG)
+        return Outcome(resource=resource, what=what, message=message, bug=what == _BUG)
 
     def _write(self, resource: Resource | Rejected, status: Status, *, action: str) -> bool:
         """Status, then the Events about what changed; False when somebody else wrote or deleted the CR meanwhile."""
@@ -270,6 +274,12 @@ class Tick:
         for note in events.notes(resource.status, status, action):
             self._cluster.create_event(_event(resource, note, self._now))
         return True
+
+
+def _bug(resource: Resource) -> Wait:
+    """What the caught exception means for one CR; the exception itself goes to the log."""
+    _LOG.exception("%s %s/%s", resource.kind, resource.namespace, resource.name)
+    return Wait(reason=_BUG, message="a bug in quill; the log of the tick has its traceback", ready=False)
 
 
 def _with_snapshot(children: Children, snapshot: Snapshot) -> Children:

@@ -11,7 +11,7 @@ unset RESTIC_HOST # from a Secret it would silently choose which snapshots exist
 action=${QUILL_ACTION:-} data=${QUILL_DATA:-/data} report=${QUILL_REPORT:-/dev/termination-log}
 patience=${QUILL_PROBE_TIMEOUT:-60} allowance=${QUILL_TIMEOUT:-86400} grace=${QUILL_GRACE:-30} settling=${QUILL_SETTLE:-15}
 phase=start repository='' snapshot='' numbers='' child='' interrupted=''
-code=0 late='' guess='' words='' stray=''
+code=0 late='' guess='' words=''
 
 # --- awk: what all its programs share -------------------------------------------------------------------------------
 
@@ -161,7 +161,13 @@ BEGIN { statistics = "files_new files_changed files_unmodified dirs_new dirs_cha
 /^\{.*"message_type": *"(verbose_)?status"/ { if (statuses++ % 60 == 0) print redact($0); next }
 { gsub(/\033\[[0-9;]*[A-Za-z]/, ""); print redact($0); fflush() }
 /^\{.*"message_type": *"summary"/ { summary = $0; next }
-/^\{.*"message_type": *"exit_error"/ { if (/context canceled/) next; parse($0); fatal = decode(value["message"]); fatal_reason = reason(fatal, 1); next }
+/^\{.*"message_type": *"exit_error"/ {
+    if (/context canceled/) next
+    parse($0)
+    fatal = decode(value["message"])
+    fatal_reason = reason(fatal, 1)
+    next
+}
 /^\{.*"message_type": *"error".*"during": *"scan"/ { next } # said again when it is saved
 /^\{.*"message_type": *"error"/ {
     if (!other) other = reason($0, 0)
@@ -341,7 +347,9 @@ run() {
     await "$listener"
     code=$result
     spent=$(($(date +%s) - began))
-    { IFS= read -r guess && IFS= read -r words && IFS= read -r stopped && IFS= read -r told && IFS= read -r saved; } <"$work/said" || return 1 # awk itself was killed
+    {
+        IFS= read -r guess && IFS= read -r words && IFS= read -r stopped && IFS= read -r told && IFS= read -r saved
+    } <"$work/said" || return 1 # awk itself was killed
     # busybox's timeout, unlike GNU's, has no exit code of its own, and restic's is not always 130.
     if [ "$spent" -ge "$limit" ] && [ "$code" -ne 0 ] && { [ -n "$stopped" ] || [ "$code" -ge 124 ]; }; then late=yes; fi
     numbers=${told:-$numbers} snapshot=${saved:-$snapshot}
@@ -375,11 +383,12 @@ probe() {
 
 ask_config() { run "$patience" "$work/config" cat config --no-lock --json; }
 
-# Of two movers that made a repository at once each left a key, one of which opens nothing, and with bad luck it is the one
-# that restic tries. A key hint, the beginning of its name, makes restic try the other.
+# Of two movers that made a repository at once each left a key, one of which opens nothing, and with bad luck it is the
+# one that restic tries. A key hint, the beginning of its name, makes restic try the other. Nothing is removed for that reason:
+# no key, and nothing by prune, since the useless key might be the one of older data.
 find_key() {
-    case $words in
-        *"config or key "*" is damaged"*) ;;
+    case $action,$words in
+        backup,*"config or key "*" is damaged"* | restore,*"config or key "*" is damaged"*) ;;
         *) return 1 ;;
     esac
     stray=${words#*config or key } stray=${stray%% *}
@@ -390,13 +399,7 @@ find_key() {
         done
     done
     unset RESTIC_KEY_HINT
-    stray=''
     ask_config
-}
-
-# Proven useless: another key opened what this one could not. When somebody holds a lock, the next mover does it.
-remove_stray_key() {
-    [ -z "$stray" ] || run "$patience" - key remove "$stray" || :
 }
 
 open_repository() {
@@ -497,7 +500,6 @@ start() {
         restore) restore ;;
         prune) prune ;;
     esac
-    remove_stray_key
     phase=$action
     finish 0 Successful
 }

@@ -2,8 +2,10 @@
 
 import argparse
 import sys
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -39,27 +41,29 @@ def run(args: argparse.Namespace, *, now: datetime) -> int:
     at = args.at or now
     world = offline.read([Path(each) for each in args.files], now=at)
     templates = renderer(args.templates)
-    printed = 0
-    for resource in world.resources:
-        decision = decide(resource, Children(), now=at)
-        if not isinstance(decision, Start):
-            continue
-        plans = rehearsed(resource, decision.run, world.surroundings_of(resource), now=at)
+    decided = [(each, decide(each, Children(), now=at)) for each in world.resources]
+    due = [(each, decision.run) for each, decision in decided if isinstance(decision, Start)]
+    for resource, start in due:
+        plans = rehearsed(resource, start, world.surroundings_of(resource), now=at)
         if isinstance(plans, Wait):
             _say(f"{resource.kind} {resource.namespace}/{resource.name}: {plans.message}")
-            continue
-        for plan in plans:
-            body = templates.rendered(plan, resource, job_uid=UNKNOWN_UID)
-            print("---")
-            print(yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=120), end="")
-            printed += 1
-    for claim in world.assumed_claims() if printed else ():
+        else:
+            _print([templates.rendered(plan, resource, job_uid=UNKNOWN_UID) for plan in plans])
+    for claim in world.assumed_claims(each for each, _ in due):
         _say(f"PersistentVolumeClaim {claim} is not in these files; 1Gi is assumed")
     for each in world.findings:
         _say(findings.text(each, excerpt=False, colour=False))
-    if not printed:
+    if not decided and not world.findings:
+        _say("no ReplicationSource or ReplicationDestination in these files")
+    elif decided and not due:
         _say(f"nothing is due in the minute up to {at:%Y-%m-%dT%H:%M:%SZ}; give another time with --at")
     return 1 if world.findings else 0
+
+
+def _print(bodies: Iterable[Mapping[str, Any]]) -> None:
+    for body in bodies:
+        print("---")
+        print(yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=120), end="")
 
 
 def _say(text: str) -> None:

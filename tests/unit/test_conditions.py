@@ -191,13 +191,16 @@ def test_a_wait_is_told_as_kstatus_reads_it(conditions, decision, expected):
     assert said(waiting(Status(observed_generation=1, conditions=conditions), decision, now=NOW)) == expected
 
 
-def test_a_retry_that_a_pause_hid_is_shown_again():
+def test_a_pause_ends_the_attempts_of_a_failed_run():
     status = replace(UNDER_WAY, next_retry_time=at("09:06:00"), conditions=RETRYING)
-    resumed = waiting(waiting(status, PAUSED, now=NOW), RETRY, now=NOW)
-    assert said(resumed) == [
-        "Ready=False/ProgressingWithRetry", "Reconciling=True/ProgressingWithRetry", "Synchronizing=False/Error",
-    ]  # fmt: skip
-    assert "attempt 1 of 3" in resumed.conditions[0].message
+    paused = waiting(status, PAUSED, now=NOW)
+    assert (paused.current_run, paused.next_retry_time) == (None, None)
+    assert said(waiting(paused, IDLE, now=NOW)) == ["Ready=True/WaitingForSchedule", WAITS]
+
+
+def test_a_pause_takes_the_manual_token_that_was_to_be_tried_again():
+    status = replace(UNDER_WAY, current_run=Run(token="manual:x"), next_retry_time=at("09:06:00"))
+    assert waiting(status, PAUSED, now=NOW).last_manual_sync == "x"
 
 
 @pytest.mark.parametrize("decision", [IDLE, PAUSED, BLOCKED, RETRY], ids=["idle", "paused", "blocked", "retry"])

@@ -102,9 +102,7 @@ def test_an_idle_resource_says_what_it_waits_for(resource, reason):
         pytest.param({"observed_schedule": "Europe/Berlin 0 * * * *"}, "09:10:00", None, id="zone-edited"),
         pytest.param({"observed_schedule": None}, "09:10:00", None, id="schedule-added"),
         pytest.param({"observed_generation": -1, "observed_schedule": None}, "09:10:00", "09:00:00", id="first-tick"),
-        pytest.param(
-            {"conditions": (condition("Ready", True, "Suspended"),)}, "09:10:00", None, id="end-of-a-pause"
-        ),
+        pytest.param({"observed_schedule": None}, "09:10:00", None, id="end-of-a-pause"),
     ],
 )  # fmt: skip
 def test_no_slot_up_to_the_anchor_fires(status, now, slot):
@@ -122,10 +120,8 @@ def test_the_anchor_is_the_latest_of_what_is_known():
         pytest.param(seen(HOURLY, schedule_since=at("07:00:00")), "07:00:00", id="unchanged"),
         pytest.param(seen(HOURLY, observed_schedule="UTC 5 * * * *"), "10:10:00", id="edited"),
         pytest.param(seen(make_source(paused=True), schedule_since=at("07:00:00")), "07:00:00", id="still-paused"),
-        pytest.param(
-            seen(make_source(paused=True), conditions=(condition("Ready", True, "Suspended"),)), None, id="paused"
-        ),
-        pytest.param(seen(HOURLY, conditions=(condition("Ready", True, "Suspended"),)), "10:10:00", id="resumed"),
+        pytest.param(seen(make_source(paused=True), observed_schedule="UTC 0 * * * *"), "10:10:00", id="paused"),
+        pytest.param(seen(HOURLY, observed_schedule=None), "10:10:00", id="resumed"),
         pytest.param(make_source(), None, id="never-seen"),
     ],
 )

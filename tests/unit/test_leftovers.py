@@ -37,6 +37,7 @@ def job_at(run, clock, **values):
 
 NINE_FAILED, TEN_FAILED = job_at(NINE, "09:00:05", state=FAILED), job_at(TEN, "10:00:05", state=FAILED)
 TEN_DONE = job_at(TEN, "10:00:05", state=COMPLETE)
+ASKED_BEFORE = job_at(Run(token="manual:again"), "09:30:00", state=FAILED)
 STUCK = job_at(TEN, "10:00:05", suspended=True)
 
 
@@ -47,6 +48,7 @@ STUCK = job_at(TEN, "10:00:05", suspended=True)
         pytest.param(IDLE, [TEN_FAILED], [], id="recorded-failure-stays"),
         pytest.param(IDLE, [NINE_FAILED, TEN_FAILED], [NINE_FAILED], id="newest-failure-stays"),
         pytest.param(IDLE, [NINE_FAILED, TEN_DONE], [TEN_DONE], id="failure-before-a-success-stays"),
+        pytest.param(IDLE, [ASKED_BEFORE], [ASKED_BEFORE], id="manual-failure-before-another-run-goes"),
         pytest.param(RUNNING, [job_at(TEN, "10:00:05")], [], id="under-way"),
         pytest.param(RUNNING, [TEN_DONE], [], id="success-not-recorded"),
         pytest.param(RUNNING, [TEN_FAILED, NINE_FAILED], [], id="failure-not-recorded"),
