@@ -30,12 +30,15 @@ def repository_keys(resource: Resource) -> frozenset[str]:
 def held_back(due: Iterable[Claim], running: Iterable[Claim]) -> Mapping[str, str]:
     """The uid of each due CR that must wait, with the reason in words; all others may start."""
     ahead = list(running)
+    prunes = [claim for claim in ahead if claim.action is Action.PRUNE]
     held: dict[str, str] = {}
     for claim in sorted(due, key=lambda item: (item.since, item.resource.namespace, item.resource.name)):
-        if blocker := next((other for other in ahead if _exclude(claim, other)), None):
+        rivals = ahead if claim.action is Action.PRUNE else prunes  # two backups never exclude each other
+        if blocker := next((other for other in rivals if _exclude(claim, other)), None):
             who = f"{blocker.resource.kind} {blocker.resource.namespace}/{blocker.resource.name}"
             held[claim.resource.uid] = f"queued behind the {blocker.action} of {who} on the same repository"
         ahead.append(claim)
+        prunes += [claim] if claim.action is Action.PRUNE else []
     return held
 
 

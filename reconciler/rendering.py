@@ -7,6 +7,7 @@ name, namespace, labels, owner) is put in after rendering.
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -26,6 +27,7 @@ MOVER_TIMEOUT: Final = 24 * 60 * 60
 """Seconds a mover may work; templates/mover.yaml.j2 adds an hour for the Job's own deadline."""
 
 _SCRIPT: Final = "mover.sh"
+_NOT_PLAIN: Final = re.compile(r"[^ -~]")
 _VERSIONS: Final = {
     "Job": "batch/v1",
     "VolumeSnapshot": "snapshot.storage.k8s.io/v1",
@@ -125,11 +127,11 @@ def _as_json(value: object) -> str:
     if isinstance(value, Undefined):
         return str(value)  # raises, and names what is undefined
     text = json.dumps(value, ensure_ascii=False)
-    return "".join(letter if " " <= letter <= "~" else _escaped(letter) for letter in text)
+    return _NOT_PLAIN.sub(_escaped, text)
 
 
-def _escaped(letter: str) -> str:
-    code = ord(letter)
+def _escaped(found: re.Match[str]) -> str:
+    code = ord(found[0])
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 

@@ -314,10 +314,18 @@ explain() {
 # --- running restic -------------------------------------------------------------------------------------------------
 
 # INT, because restic 0.14 leaves its lock behind on TERM. Again every second, because a shell starts its children with
-# INT ignored: one sent before restic listens is lost. And to its group, because GNU's timeout passes on only the first.
+# INT ignored: one sent before restic listens is lost. And to the group that GNU's timeout makes (busybox's becomes restic
+# itself): it passes on only the first, and may die of it before it knows its child.
 interrupt() {
     interrupted=yes
-    if [ -n "$child" ]; then while kill -INT "$child"; do kill -INT -- "-$child"; sleep 1; done >/dev/null 2>&1 & fi
+    [ -z "$child" ] || insist "$child" >/dev/null 2>&1 &
+}
+
+insist() {
+    while kill -INT "$1" || kill -INT -- "-$1"; do
+        kill -INT -- "-$1"
+        sleep 1
+    done
 }
 trap interrupt TERM INT
 

@@ -12,6 +12,7 @@ import yaml
 from reconciler import findings, offline
 from reconciler.arguments import instant
 from reconciler.decision import decide
+from reconciler.errors import SetupError
 from reconciler.model import Children, Start, Wait
 from reconciler.rehearsal import UNKNOWN_UID, rehearsed
 from reconciler.rendering import renderer
@@ -40,6 +41,8 @@ def run(args: argparse.Namespace, *, now: datetime) -> int:
     """Print the objects; 1 if a file has a problem or a template cannot be rendered."""
     at = args.at or now
     world = offline.read([Path(each) for each in args.files], now=at)
+    if args.templates and not args.templates.is_dir():
+        raise SetupError(f"{args.templates} is not a folder of templates")
     templates = renderer(args.templates)
     decided = [(each, decide(each, Children(), now=at)) for each in world.resources]
     due = [(each, decision.run) for each, decision in decided if isinstance(decision, Start)]

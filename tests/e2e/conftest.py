@@ -2,6 +2,8 @@
 
 import itertools
 import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -9,9 +11,8 @@ import pytest
 
 from tests import cluster
 from tests.cluster.cluster import control_plane
-from tests.e2e.stage import ACCOUNT, ACCOUNT_GROUPS, SYSTEM, Installation, Repository, Stage, api_server, kubectl
+from tests.e2e.stage import ACCOUNT, ACCOUNT_GROUPS, ROOT, SYSTEM, Installation, Repository, Stage, api_server, kubectl
 
-TOOLS = ("restic", "setfattr", "findmnt", "losetup")
 _numbers = itertools.count(1)
 _run = f"{time.time_ns() // 1_000_000 % 10_000_000:x}"  # so that what an interrupted run has left is in nobody's way
 
@@ -28,7 +29,7 @@ def pytest_runtest_makereport(item, call):
 @pytest.fixture(scope="session")
 def quill():
     """Quill, installed in the running cluster; its CronJob is suspended."""
-    cluster.up()
+    subprocess.run([sys.executable, "-m", "tests.cluster", "up"], check=True, cwd=ROOT)  # its daemons outlive us
     admin = api_server(cluster.kubeconfig())
     account = api_server(control_plane().user_kubeconfig(ACCOUNT, groups=ACCOUNT_GROUPS))
     installation = Installation(admin, account)
@@ -38,7 +39,7 @@ def quill():
 
 
 @pytest.fixture(scope="session")
-def empty_repository(quill, tmp_path_factory):
+def empty_repository(quill, tmp_path_factory):  # noqa: ARG001 - the S3 server must run
     """The files of a repository that was just made, for others to start from."""
     repository = Repository(f"template-{_run}", None)
     repository.restic("init")

@@ -77,8 +77,8 @@ class Installation:
             for name, image in IMAGES.items()
         ]
         asleep = '[{"op": "add", "path": "/spec/suspend", "value": true}]'
-        with overlay(images=images, patches=[{"target": {"kind": "CronJob"}, "patch": asleep}], base=base, **more) as built:
-            apply(*yaml.safe_load_all(built))
+        patches = [{"target": {"kind": "CronJob"}, "patch": asleep}]
+        apply(*yaml.safe_load_all(overlay(base=base, images=images, patches=patches, **more)))
         crds = ("crd/replicationsources.scribe.backube", "crd/replicationdestinations.scribe.backube")
         kubectl("wait", "--for=condition=Established", "--timeout=60s", *crds)
 
@@ -112,7 +112,6 @@ class Installation:
         return next((end for end in ends if end in ("Complete", "Failed")), None)
 
 
-@contextmanager
 def overlay(*, base, files=None, **settings):
     """What kustomize builds from an overlay of one of ours, with these files beside it."""
     with tempfile.TemporaryDirectory() as folder:
@@ -120,7 +119,7 @@ def overlay(*, base, files=None, **settings):
             (Path(folder) / name).write_text(text)
         below = os.path.relpath(ROOT / "kustomize" / "overlays" / base, Path(folder).resolve())
         (Path(folder) / "kustomization.yaml").write_text(yaml.safe_dump({"resources": [below], **settings}))
-        yield kubectl("kustomize", folder)
+        return kubectl("kustomize", folder)
 
 
 class Repository:
@@ -177,7 +176,8 @@ class Stage:
 
     def claim(self, name="data", *, storage="dir", size="64Mi", source=None, bound=True):
         """A PersistentVolumeClaim, empty or made from a VolumeSnapshot."""
-        spec = {"accessModes": ["ReadWriteOnce"], "storageClassName": storage, "resources": {"requests": {"storage": size}}}
+        requests = {"requests": {"storage": size}}
+        spec = {"accessModes": ["ReadWriteOnce"], "storageClassName": storage, "resources": requests}
         if source:
             spec["dataSource"] = {"apiGroup": "snapshot.storage.k8s.io", "kind": "VolumeSnapshot", "name": source}
         self.apply("PersistentVolumeClaim", name, spec=spec)
@@ -195,7 +195,7 @@ class Stage:
         self.apply(SOURCE, name, api="scribe.backube/v1alpha1", spec={**body, **(spec or {})})
 
     def destination(self, name="copy", *, trigger=None, **restic):
-        """A ReplicationDestination that runs at once, unless told otherwise, into a claim of ours if it is given one."""
+        """A ReplicationDestination that runs at once, unless told otherwise; into a claim of ours if given one."""
         whole = {"resticConfig": "restic", "resticArg": "restore", "copyMethod": "Snapshot", **restic}
         if "destinationPVC" in whole:
             whole["copyMethod"] = "None"
@@ -209,6 +209,9 @@ class Stage:
         patch = {"spec": {"trigger": {"manual": token}}}
         kubectl("patch", kind, name, f"-n={self.namespace}", "--type=merge", "-p", json.dumps(patch))
 
+    def delete_all(self, kind):
+        kubectl("delete", kind, "--all", f"-n={self.namespace}", "--wait=false")
+
     def pod(self, name, *, claim="data", **security):
         """An application that has a claim mounted, and does nothing."""
         container = {
@@ -221,9 +224,8 @@ class Stage:
         })  # fmt: skip
         wait_until(f"pod {name} to run", lambda: self.get("Pod", name)["status"].get("phase") == "Running")
 
-    def annotate(self, **annotations):
-        patch = {"metadata": {"annotations": {f"scribe.backube/{key.replace('_', '-')}": value for key, value in annotations.items()}}}
-        kubectl("patch", "namespace", self.namespace, "-p", json.dumps(patch))
+    def annotate(self, annotations):
+        kubectl("annotate", "namespace", self.namespace, *(f"{key}={value}" for key, value in annotations.items()))
 
     @contextmanager
     def volume(self, claim="data"):
@@ -262,10 +264,13 @@ class Stage:
         return results if len(names) > 1 else results[names[0]]
 
     def is_over(self, name):
+        """Whether the last run that was asked for has ended, be it to be tried again."""
         resource = self.resource(name)
         status, token = resource.get("status", {}), resource["spec"]["trigger"].get("manual")
-        handled = token is None or status.get("lastManualSync") == token or status.get("nextRetryTime")
-        return "latestMoverStatus" in status and "currentRun" not in status and handled or "nextRetryTime" in status
+        if "nextRetryTime" in status:
+            return True
+        handled = token is None or status.get("lastManualSync") == token
+        return "latestMoverStatus" in status and "currentRun" not in status and handled
 
     # --- what a test looks at
 

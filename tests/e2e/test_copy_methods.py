@@ -1,4 +1,4 @@
-"""copyMethod Snapshot, Clone and None on two kinds of storage: what is saved comes back, what is live stays as it is."""
+"""copyMethod Snapshot, Clone and None on two kinds of storage: what is saved comes back, what lives is not changed."""
 
 import pytest
 
@@ -80,6 +80,8 @@ def test_live_volume_is_not_touched(stage, method):
 
 def test_mover_of_a_live_volume_runs_where_its_pod_does(stage):
     stage.claim(storage="loop")
+    with stage.volume() as root:
+        (root / "file").write_bytes(b"content")
     stage.pod("application", runAsUser=OWNER, runAsGroup=OWNER)
     stage.source()
     stage.tick()

@@ -1,4 +1,4 @@
-"""Volumes as root of the node sees them, a tree with everything that backups get wrong, and what makes two trees equal."""
+"""Volumes as root of the node sees them, a tree of what backups get wrong, and what makes two trees equal."""
 
 import hashlib
 import os
@@ -11,7 +11,9 @@ from pathlib import Path
 from tests.cluster.storage import ROOT as DRIVER
 
 OWNER = 1000
-ODD_NAMES = ("with\nnewline", "\"double\" 'single' `back` $(id) ${HOME}", "-rf", " around ", "ünï-😀", "back\\slash", "*?[x]")
+QUOTES = "\"double\" 'single' `back` $(id) ${HOME}"
+ODD_NAMES = (QUOTES, "with\nnewline", "-rf", " around ", "ünï-😀", "back\\slash", "*?[x]")
+MODES = {"secret": 0o600, "tool": 0o4755, "plain": 0o640, "deep/er": 0o2750, "deep": 0o1777, "empty": 0o444}
 MEBIBYTE = 1 << 20
 
 
@@ -45,8 +47,8 @@ def plant(root, *, owner=OWNER):
     (tree / "empty folder").mkdir(mode=0o700)
     for name in ODD_NAMES:
         (tree / name).write_bytes(name.encode())
-    os.symlink("plain", tree / "link")
-    os.symlink("/nowhere/at all\n", tree / "dangling")
+    (tree / "link").symlink_to("plain")
+    (tree / "dangling").symlink_to("/nowhere/at all\n")
     (tree / "plain").write_bytes(os.urandom(300_000))
     (tree / "secret").write_bytes(b"mine\n")
     (tree / "tool").write_bytes(b"#!/bin/sh\n")
@@ -56,10 +58,9 @@ def plant(root, *, owner=OWNER):
     with (tree / "sparse").open("wb") as file:
         file.write(b"head")
         file.truncate(4 * MEBIBYTE)
-    (tree / "a").mkdir()
     for path in (root, *tree.rglob("*"), tree):
         os.chown(path, owner, owner, follow_symlinks=False)
-    for name, mode in {"secret": 0o600, "tool": 0o4755, "plain": 0o640, "deep/er": 0o2750, "a": 0o1777, "empty": 0o444}.items():
+    for name, mode in MODES.items():
         (tree / name).chmod(mode)
     for number, path in enumerate(sorted(tree.rglob("*"), reverse=True)):  # children before their folders
         os.utime(path, ns=(10**18, 10**18 + number * 123_456_789), follow_symlinks=False)
@@ -77,7 +78,7 @@ def facts(root, *, owners=True):
         if owners:
             about["owner"] = (status.st_uid, status.st_gid)
         if stat.S_ISLNK(status.st_mode):
-            about["target"] = os.readlink(os.fsencode(path))
+            about["target"] = str(path.readlink())
         elif stat.S_ISREG(status.st_mode):
             about["content"] = hashlib.sha256(path.read_bytes()).hexdigest()
             about["same file"] = inodes.setdefault(status.st_ino, name)
@@ -90,8 +91,8 @@ def stamps(root):
     """What a backup must not change of a live volume, the root included."""
     found = {}
     for path in (root, *sorted(root.rglob("*"))):
-        status = path.lstat()
-        found[os.fsencode(path)] = (oct(status.st_mode), status.st_uid, status.st_gid, status.st_mtime_ns, status.st_ctime_ns)
+        of = path.lstat()
+        found[os.fsencode(path)] = (oct(of.st_mode), of.st_uid, of.st_gid, of.st_mtime_ns, of.st_ctime_ns)
     return found
 
 

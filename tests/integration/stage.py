@@ -1,10 +1,10 @@
 """Everybody in a namespace who is not Quill: its user, and the controllers that a bare API server does not have.
 
-A ``Stage`` is one namespace of the API server under test. Its clock stands in the first minutes after it was made: the
-schedule of what it creates names ``slot``, and a tick happens at ``now``, a few seconds later, unless it is told another
-time. Nothing here waits.
+A ``Stage`` is one namespace of the API server under test. Its schedule names ``slot``, in the second minute after it was
+made, and a tick happens at ``now``, a few seconds later, unless it is told another time. Nothing here waits.
 """
 
+import difflib
 import json
 import re
 import threading
@@ -235,7 +235,7 @@ class Stage:
                     self.api.delete(kind, self.namespace, name)
 
     def started_a_minute_ago(self, kind, name):
-        """Move the start of the last run back: these stories take less than a second, of which Kubernetes knows no parts."""
+        """Move the start of the last run back: a story takes less than a second, of which Kubernetes knows no parts."""
         resource = self.get(kind, name)
         began = datetime.fromisoformat(resource["status"]["lastSyncStartTime"]) - timedelta(minutes=1)
         self._status(resource, {"lastSyncStartTime": f"{began:%Y-%m-%dT%H:%M:%SZ}"})
@@ -272,10 +272,10 @@ class Stage:
         }
 
     def state(self, kinds=_EVERYTHING):
-        """Every object of the namespace without what differs from one run of a story to the next: uids, hashes, times."""
+        """Every object of the namespace without what differs from one telling of a story to the next: uids, times."""
         objects = [each for kind in kinds for each in self.list(kind)]
         self._uids |= {each["metadata"]["uid"]: f"{each['kind']}/{each['metadata']['name']}" for each in objects}
-        return yaml.safe_dump(sorted((self._normal(each) for each in objects), key=json.dumps))
+        return sorted(yaml.safe_dump(self._normal(each)) for each in objects)
 
     def _normal(self, body):
         metadata = {key: value for key, value in body["metadata"].items() if key not in _SERVER_FIELDS}
@@ -314,6 +314,12 @@ def _pod_of(job):
 def _is_garbage(metadata, living):
     owners = metadata.get("ownerReferences", ())
     return "deletionTimestamp" in metadata or (owners and not any(owner["uid"] in living for owner in owners))
+
+
+def differences(expected, found):
+    """Two states, as a short text."""
+    lines = [[line for each in state for line in each.splitlines()] for state in (expected, found)]
+    return "\n".join(difflib.unified_diff(*lines, "expected", "found", lineterm=""))
 
 
 class Crash(BaseException):

@@ -30,8 +30,9 @@ def source(stage):
 
 
 @pytest.fixture
-def job(stage, source):
+def job(stage):
     """A Job as the renderer makes it, applied."""
+    stage.source()
     stage.tick()
     found = stage.only("Job")
     spec = {key: found["spec"][key] for key in ("suspend", "template", "backoffLimit")}
@@ -117,14 +118,16 @@ class TestStatus:
 
 
 class TestDelete:
-    def test_of_a_namesake_with_another_uid_leaves_it_alone(self, stage, job):
+    @pytest.mark.usefixtures("job")
+    def test_of_a_namesake_with_another_uid_leaves_it_alone(self, stage):
         stage.cluster.delete("Job", stage.namespace, name="another", uid="00000000-0000-4000-8000-000000000000")
         assert "another" in {each["metadata"]["name"] for each in stage.list("Job")}
 
     def test_of_what_has_gone_is_fine(self, stage):
         stage.cluster.delete("Job", stage.namespace, name="nothing", uid="00000000-0000-4000-8000-000000000000")
 
-    def test_never_orphans(self, wire, stage, job):
+    @pytest.mark.usefixtures("job")
+    def test_never_orphans(self, wire, stage):
         """A raw delete of a Job leaves its pods, volume and snapshot behind, without an owner."""
         stage.kubeconfig = wire.kubeconfig
         uid = stage.get("Job", "another")["metadata"]["uid"]
@@ -133,14 +136,16 @@ class TestDelete:
         assert b'"propagationPolicy": "Background"' in request.body
 
 
-class TestEvent:
-    EVENT = {
-        "apiVersion": "events.k8s.io/v1", "kind": "Event", "eventTime": "2026-03-04T09:00:00.000000Z", "type": "Normal",
-        "reportingController": "quill", "reportingInstance": "tick", "action": "Look", "reason": "Looked", "note": "once",
-    }  # fmt: skip
+EVENT = {
+    "apiVersion": "events.k8s.io/v1", "kind": "Event", "eventTime": "2026-03-04T09:00:00.000000Z", "type": "Normal",
+    "reportingController": "quill", "reportingInstance": "tick", "action": "Look", "reason": "Looked",
+    "note": "once",
+}  # fmt: skip
 
+
+class TestEvent:
     def test_of_the_same_name_is_written_once(self, stage):
-        event = self.EVENT | {
+        event = EVENT | {
             "metadata": {"name": "e", "namespace": stage.namespace},
             "regarding": {"kind": "Pod", "namespace": stage.namespace, "name": "x"},
         }
@@ -149,7 +154,7 @@ class TestEvent:
         assert stage.only("Event")["note"] == "once"
 
     def test_in_a_namespace_that_has_gone_is_an_error(self, stage):
-        event = self.EVENT | {
+        event = EVENT | {
             "metadata": {"name": "e", "namespace": "never-was"},
             "regarding": {"kind": "Pod", "namespace": "never-was", "name": "x"},
         }

@@ -129,7 +129,7 @@ def test_a_status_that_cannot_be_written_is_an_error_and_derived_again(wired, wi
 
 def test_a_list_that_is_no_json_is_a_set_up_error(wired, wire):
     wire.rule = lambda *_: type(BUSY["500"])(200, b"<html>log in first</html>", {"Content-Type": "text/html"})
-    with pytest.raises(SetupError, match="cannot list replicationsources .*no usable answer"):
+    with pytest.raises(SetupError, match=r"cannot list replicationsources .*no usable answer"):
         wired.tick()
 
 
@@ -166,7 +166,7 @@ class TestServerThatIsGone:
         assert stage.condition("Ready")[:2] == ("True", "Progressing")
         stage.only("Job")
 
-    def test_from_the_start_says_where_it_was_looked_for(self, stage, wire, quill):
+    def test_from_the_start_says_where_it_was_looked_for(self, wire, quill):
         wire.cut()
         code, output, errors = quill.run("tick", kubeconfig=wire.kubeconfig)
         assert (code, output) == (2, "")

@@ -51,7 +51,8 @@ def test_an_event_says_so_once(stage, told):
     assert len(events_of(stage, "broken")) == 1
 
 
-def test_later_ticks_have_nothing_to_say(stage, told):
+@pytest.mark.usefixtures("told")
+def test_later_ticks_have_nothing_to_say(stage):
     stage.tick(after=5)
     before = stage.versions()
     for after in (10, 60):
@@ -59,14 +60,16 @@ def test_later_ticks_have_nothing_to_say(stage, told):
     assert stage.versions() == before
 
 
-def test_another_edit_that_is_no_better_is_told_again(stage, told):
+@pytest.mark.usefixtures("told")
+def test_another_edit_that_is_no_better_is_told_again(stage):
     stage.edit("ReplicationSource", "broken", sourcePVC="elsewhere")
     stage.tick(after=5)
     assert stage.status("broken")["observedGeneration"] == 2
     assert stage.condition("Ready", "broken")[:2] == ("False", "InvalidSpec")
 
 
-def test_a_repaired_spec_is_accepted_and_its_next_slot_runs(stage, told):
+@pytest.mark.usefixtures("told")
+def test_a_repaired_spec_is_accepted_and_its_next_slot_runs(stage):
     later = stage.now.replace(second=0)
     minute = (later.minute + 1) % 60
     stage.edit("ReplicationSource", "broken", trigger={"schedule": f"{minute} * * * *", "timeZone": None})

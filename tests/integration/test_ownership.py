@@ -24,6 +24,7 @@ def backup_with_a_failure(stage):
     stage.run_movers(UNREACHABLE)
     stage.tick(after=120)
     stage.collect_garbage()
+    stage.started_a_minute_ago("ReplicationSource", "nightly")
     stage.tick(after=240)
     yield
     stage.take_snapshots()

@@ -87,6 +87,11 @@ class Outcome:
         self.report = json.loads(self.raw.decode())
 
 
+def heed_int():
+    """A shell cannot trap what it was started to ignore, as by a shell that runs the tests in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Mover:
     """Runs the script with one shell, in a directory of its own."""
 
@@ -116,7 +121,9 @@ class Mover:
             **env,
         }
         command = [*{"busybox": ["busybox", "sh"], "dash": ["dash"]}[self.shell], "-c", SCRIPT.read_text()]
-        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd="/")
+        return subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd="/", preexec_fn=heed_int
+        )
 
     def run(self, action, replies, **env):
         return self.finish(self.start(action, replies, env))

@@ -1,0 +1,47 @@
+"""prune: a source of its own without a volume, which has its repository for itself."""
+
+import os
+
+import pytest
+
+pytestmark = pytest.mark.e2e
+SIZE = 3_000_000
+
+
+def test_prune_reports_what_it_freed(stage):
+    stage.repository.save({"large": os.urandom(SIZE)}, host="old")
+    stage.repository.save({"small": b"kept"}, host="new")
+    stage.repository.restic("forget", stage.repository.snapshots()[0]["id"])
+    stage.source("tidy", resticArg="prune")
+    result = stage.sync("tidy")
+    assert result["result"] == "Successful", result
+    assert SIZE < result["statistics"]["freedBytes"] < SIZE + 100_000
+    assert result["statistics"]["blobsPruned"] >= 2
+    assert len(stage.repository.snapshots()) == 1
+    stage.repository.restic("check", "--read-data")
+
+
+def test_prune_and_backup_of_one_repository_take_turns(stage):
+    """Both are due at once, three times: whoever comes second says what it waits for."""
+    stage.repository.save({"large": os.urandom(SIZE)}, host="old")
+    stage.claim()
+    with stage.volume() as root:
+        (root / "file").write_bytes(b"content")
+    stage.source("tidy", resticArg="prune")
+    stage.source("nightly")
+    queued = set()
+    for token in ("first", "second", "third"):
+        running = stage.tick_until("both to be done", lambda: _take_turns(stage, queued))
+        assert running == "done"
+        for name in ("tidy", "nightly"):
+            assert stage.status(name)["latestMoverStatus"]["result"] == "Successful"
+            stage.again("replicationsource", name, token)
+    assert queued
+
+
+def _take_turns(stage, queued):
+    """Whether both are over; that never both run is checked at every look."""
+    working = [each["metadata"]["name"] for each in stage.list("Job") if not each["status"].get("conditions")]
+    assert len(working) <= 1, working
+    queued |= {name for name in ("tidy", "nightly") if stage.condition(name, "Synchronizing")[1] == "Queued"}
+    return "done" if stage.is_over("tidy") and stage.is_over("nightly") else None
