@@ -42,7 +42,7 @@ def held_back(due: Iterable[Claim], running: Iterable[Claim]) -> Mapping[str, st
     return held
 
 
-def admitted(decided: Iterable[tuple[Resource, Decision]]) -> list[tuple[Resource, Decision]]:
+def queued(decided: Iterable[tuple[Resource, Decision]]) -> list[tuple[Resource, Decision]]:
     """The decisions, with a wait in the place of each start that has to stay in the queue."""
     decided = list(decided)
     due = [

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from reconciler.collisions import REASON as COLLISION
 from reconciler.decision import CREATE, MANUAL, schedule_key, schedule_since
 from reconciler.model import (
     Action,
@@ -81,6 +82,8 @@ def waiting(status: Status, decision: Wait, *, now: datetime) -> Status:
         status = _without(status, "Stalled", "Reconciling")
         status = _with(status, now, ("Ready", True, "Suspended", decision.message))
         return _with(status, now, ("Synchronizing", False, "Suspended", decision.message))
+    if any(c.type == "Ready" and c.reason == COLLISION for c in status.conditions):
+        status = _without(status, "Reconciling")  # another resource was changed, and nothing here will run for that
     if any(c.type in ("Stalled", "Reconciling") for c in status.conditions):
         return status  # what the last run or start failed of stands until something has run again
     if status.current_run and status.next_retry_time:  # and does so again after a pause or an invalid spec

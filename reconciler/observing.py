@@ -103,8 +103,8 @@ def parse_volume(raw: Raw) -> Volume:
         uid=_text(metadata, "uid"),
         phase=_text(status, "phase"),
         capacity=_bytes(_mapping(status, "capacity").get("storage", requested)),
-        access_modes=tuple(spec.get("accessModes") or ()),
-        storage_class_name=spec.get("storageClassName"),
+        access_modes=_texts(spec, "accessModes"),
+        storage_class_name=_text(spec, "storageClassName") if spec.get("storageClassName") is not None else None,
         volume_mode=_text(spec, "volumeMode") or "Filesystem",
         data_source=(_text(source, "kind"), _text(source, "name")) if source else None,
         owner_uid=_label(metadata, naming.OWNER_UID),
@@ -127,6 +127,11 @@ def _objects(raw: Raw, key: str) -> Iterable[Raw]:
 def _text(raw: Raw, key: str) -> str:
     found = raw.get(key)
     return found if isinstance(found, str) else ""
+
+
+def _texts(raw: Raw, key: str) -> tuple[str, ...]:
+    found = raw.get(key)
+    return tuple(each for each in found if isinstance(each, str)) if isinstance(found, list) else ()
 
 
 def _label(metadata: Raw, key: str) -> str:

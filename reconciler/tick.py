@@ -13,8 +13,8 @@ from datetime import datetime
 from typing import Final
 
 from reconciler import conditions, events
-from reconciler.admission import admitted
 from reconciler.cluster import CONCURRENCY, Cluster
+from reconciler.collisions import admitted
 from reconciler.decision import decide
 from reconciler.errors import ClusterError, ReconcilerError, RenderError
 from reconciler.leftovers import leftovers

@@ -9,8 +9,8 @@ from datetime import datetime
 from pathlib import Path
 
 from reconciler import findings, offline
-from reconciler.admission import admitted
 from reconciler.arguments import add_cluster_arguments, instant
+from reconciler.collisions import admitted
 from reconciler.decision import decide
 from reconciler.model import Advance, Children, Decision, Finish, Rejected, Resource, Start, Surroundings, Wait
 from reconciler.planning import start_plan

@@ -1,7 +1,7 @@
 """Everybody in a namespace who is not Quill: its user, and the controllers that a bare API server does not have.
 
-A ``Stage`` is one namespace of the API server under test. Its schedule names ``slot``, in the second minute after it was
-made, and a tick happens at ``now``, a few seconds later, unless it is told another time. Nothing here waits.
+A ``Stage`` is one namespace of the API server under test. Its schedule names ``slot``, in the second minute after it
+was made, and a tick happens at ``now``, a few seconds later, unless it is told another time. Nothing here waits.
 """
 
 import difflib
@@ -246,7 +246,9 @@ class Stage:
     # --- what a test looks at
 
     def list(self, kind):
-        return self.api.list(kind, self.namespace)
+        found = self.api.list(kind, self.namespace)
+        self._uids |= {each["metadata"]["uid"]: f"{kind}/{each['metadata']['name']}" for each in found}
+        return found
 
     def get(self, kind, name):
         return self.api.get(kind, self.namespace, name)
@@ -274,7 +276,6 @@ class Stage:
     def state(self, kinds=_EVERYTHING):
         """Every object of the namespace without what differs from one telling of a story to the next: uids, times."""
         objects = [each for kind in kinds for each in self.list(kind)]
-        self._uids |= {each["metadata"]["uid"]: f"{each['kind']}/{each['metadata']['name']}" for each in objects}
         return sorted(yaml.safe_dump(self._normal(each)) for each in objects)
 
     def _normal(self, body):

@@ -1,6 +1,6 @@
 import pytest
 
-from reconciler.admission import Claim, admitted, held_back, repository_keys
+from reconciler.admission import Claim, queued, held_back, repository_keys
 from reconciler.model import Action, Advance, Start, Wait
 from tests.factories import at, make_destination, make_job, make_prune, make_source, seen, slot_run
 
@@ -90,7 +90,7 @@ def test_only_starts_are_held_and_the_order_stays():
         (make_source(uid="idle"), Wait(reason="WaitingForSchedule", message="")),
         (make_source(uid="far", secret="another"), Start(run=slot_run("09:00:00"), since=at("09:00:00"))),
     ]
-    result = admitted(iter(decided))
+    result = queued(iter(decided))
     assert [resource.uid for resource, _ in result] == ["p", "b", "idle", "far"]
     assert [decision for _, decision in result if decision not in [each for _, each in decided]] == [
         Wait(reason="Queued", message="queued behind the prune of ReplicationSource shop/prune on the same repository")
@@ -105,4 +105,4 @@ def test_what_runs_counts_by_its_job_and_not_by_an_edited_spec():
         (edited, Advance(run=job.run, job=job, message="")),
         (BACKUP, Start(run=slot_run("09:00:00"), since=at("09:00:00"))),
     ]
-    assert [type(decision) for _, decision in admitted(decided)] == [Advance, Wait]
+    assert [type(decision) for _, decision in queued(decided)] == [Advance, Wait]

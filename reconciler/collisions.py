@@ -1,0 +1,51 @@
+"""Sources that would write one repository under one host: both are refused, with each other's names. Pure.
+
+restic takes the newest snapshot of a host and path for the parent of the next one, and a restore takes it for the newest
+of its volume: two volumes under one name would be mixed up. Every mover's path is the same, so the host decides. A
+repository is known by its id, and before the first run by the Secret that leads to it.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from reconciler.admission import queued, repository_keys
+from reconciler.model import Action, Decision, Resource, Start, Wait
+from reconciler.naming import host_of
+
+REASON = "IdentityConflict"
+
+
+def collisions(resources: Iterable[Resource]) -> Mapping[str, str]:
+    """By uid of each source that must not run, which other sources are in its way and what to do, in one sentence."""
+    writers: defaultdict[tuple[str, str], list[Resource]] = defaultdict(list)
+    for resource in resources:
+        if _writes(resource):
+            for key in repository_keys(resource):
+                writers[key, host_of(resource) or ""].append(resource)
+    found: defaultdict[str, dict[str, None]] = defaultdict(dict)
+    for rivals in writers.values():
+        for one in rivals:
+            found[one.uid] |= {f"{each.namespace}/{each.name}": None for each in rivals if each is not one}
+    hosts = {each.uid: host_of(each) for rivals in writers.values() for each in rivals}
+    return {uid: _sentence(hosts[uid] or "", list(others)) for uid, others in found.items() if others}
+
+
+def admitted(decided: Iterable[tuple[Resource, Decision]]) -> list[tuple[Resource, Decision]]:
+    """The decisions as they may be carried out: nothing new from sources that collide, and no start out of its turn."""
+    decided = list(decided)
+    refused = collisions(resource for resource, _ in decided)
+    return queued(
+        (resource, Wait(reason=REASON, message=refused[resource.uid], ready=False))
+        if isinstance(decision, (Start, Wait)) and resource.uid in refused
+        else (resource, decision)
+        for resource, decision in decided
+    )
+
+
+def _writes(resource: Resource) -> bool:
+    return resource.spec.action is Action.BACKUP and not resource.spec.paused and not resource.deleting
+
+
+def _sentence(host: str, others: list[str]) -> str:
+    who = f"{', '.join(others)} {'writes' if len(others) == 1 else 'write'}"
+    return f"{who} the same repository as host {host}, too; give each its own spec.restic.identity"
