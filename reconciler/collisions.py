@@ -1,6 +1,6 @@
 """Sources that would write one repository under one host: both are refused, with each other's names. Pure.
 
-restic takes the newest snapshot of a host and path for the parent of the next one, and a restore takes it for the newest
+restic takes the newest snapshot of a host and path for the parent of the next one, a restore takes it for the newest
 of its volume: two volumes under one name would be mixed up. Every mover's path is the same, so the host decides. A
 repository is known by its id, and before the first run by the Secret that leads to it.
 """

@@ -322,8 +322,8 @@ interrupt() {
 }
 
 insist() {
-    while kill -INT "$1" || kill -INT -- "-$1"; do
-        kill -INT -- "-$1"
+    while kill -INT "$1" || kill -INT "-$1"; do
+        kill -INT "-$1"
         sleep 1
     done
 }

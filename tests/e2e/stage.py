@@ -128,6 +128,7 @@ class Repository:
     def __init__(self, bucket, template):
         self.bucket, self.env = bucket, cluster.restic_env(bucket, "repository")
         self.folder = cluster.make_bucket(bucket) / "repository"
+        self._files = Path(tempfile.mkdtemp())  # one, so that all is saved from the same path
         if template:  # one that was made before: making one costs a second, and a mover far more
             subprocess.run(["cp", "-a", template, self.folder], check=True)
 
@@ -146,13 +147,15 @@ class Repository:
 
     def save(self, files, *, host):
         """A snapshot of these files, as if a mover had made it."""
-        with tempfile.TemporaryDirectory() as folder:
-            for name, content in files.items():
-                (Path(folder) / name).write_bytes(content)
-            self.restic("backup", "--host", host, "--quiet", ".", cwd=folder)
+        for name, content in files.items():
+            (self._files / name).write_bytes(content)
+        self.restic("backup", "--host", host, "--quiet", ".", cwd=self._files)
+        for name in files:
+            (self._files / name).unlink()
 
     def remove(self):
-        shutil.rmtree(BUCKETS / self.bucket, ignore_errors=True)
+        for folder in (BUCKETS / self.bucket, self._files):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 class Stage:
@@ -318,11 +321,11 @@ class Stage:
 
     # --- the end
 
-    def leaks(self):
+    def leaks(self, secrets=SECRETS):
         """Where a secret value can be read that is not a Secret."""
         texts = {f"{kind} {_name(each)}": json.dumps(each) for kind in _TOLD for each in self.list(kind)}
         texts |= self.logs() | {"tick": "\n".join(self._seen_in_ticks)}
-        return [(where, secret) for where, text in texts.items() for secret in SECRETS if secret in text]
+        return [(where, secret) for where, text in texts.items() for secret in secrets if secret in text]
 
     def story(self):
         """What helps to understand a failure."""

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.cluster.objectstore import PASSWORD
 from tests.e2e.stage import DESTINATION, SOURCE
 
 pytestmark = pytest.mark.e2e
@@ -21,13 +22,15 @@ def two_sources(shared_stage):
     stage.secret("mistaken", RESTIC_PASSWORD="not the password")
     stage.secret("elsewhere", RESTIC_REPOSITORY=f"{stage.repository.env['RESTIC_REPOSITORY']}/nothing-here")
     stage.secret("refused", AWS_SECRET_ACCESS_KEY="not the secret key")
+    url = f"rest:http://somebody:{PASSWORD}@{stage.repository.env['RESTIC_REPOSITORY'].split('/')[2]}/there/"
+    stage.secret("telling", RESTIC_REPOSITORY=url)
     stage.claim("into")
     stage.destination("right", identity=f"{stage.namespace}-blue", destinationPVC="into")
     stage.destination("ambiguous")
     stage.destination("unknown", identity="green")
-    for name in ("mistaken", "elsewhere", "refused"):
+    for name in ("mistaken", "elsewhere", "refused", "telling"):
         stage.destination(name, resticConfig=name)
-    stage.sync("right", "ambiguous", "unknown", "mistaken", "elsewhere", "refused")
+    stage.sync("right", "ambiguous", "unknown", "mistaken", "elsewhere", "refused", "telling")
     return stage
 
 
@@ -65,9 +68,15 @@ def test_failed_restore_says_why_and_publishes_nothing(two_sources, name, reason
 def test_failed_run_leaves_its_job_and_nothing_that_takes_room(two_sources):
     two_sources.tick()
     jobs = {each["metadata"]["labels"]["scribe.backube/owner-name"] for each in two_sources.list("Job")}
-    assert jobs == {"ambiguous", "unknown", "mistaken", "elsewhere", "refused"}
+    assert jobs == {"ambiguous", "unknown", "mistaken", "elsewhere", "refused", "telling"}
     gone = lambda: two_sources.names("PersistentVolumeClaim") == {"red", "blue", "into"}  # noqa: E731
     two_sources.tick_until("temporary claims to go", gone, patience=30)
+
+
+def test_no_secret_is_told(two_sources):
+    """Not in a status, Event, Job, pod or log, be it a success, a refusal, or an address with a password in it."""
+    assert two_sources.leaks(["RepositoryNotFound"])  # what is looked for would be found
+    assert two_sources.leaks() == []
 
 
 def test_missing_secret_is_named_and_waited_for(stage):

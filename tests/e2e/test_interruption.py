@@ -61,17 +61,17 @@ def test_deleted_job_is_a_lost_mover(endless):
 
 
 def test_deleted_pod_is_a_failed_attempt(endless):
-    job, pod = _job_and_pod(endless)
+    _, pod = _job_and_pod(endless)
     kubectl("delete", "pod", pod, f"-n={endless.namespace}", "--wait=false")
     endless.tick_until("the failed attempt", lambda: "nextRetryTime" in endless.status("nightly"))
     wait_until("the pod to go", lambda: pod not in endless.names("Pod"))
     assert endless.repository.locks() == []
-    assert endless.status("nightly")["latestMoverStatus"]["result"] == "Failed"
+    assert endless.status("nightly")["latestMoverStatus"]["reason"] == "Interrupted"
     _retried(endless)
 
 
 def test_drained_node_is_no_failure(endless):
-    job, pod = _job_and_pod(endless)
+    _, pod = _job_and_pod(endless)
     _evict(endless.namespace, pod)
     wait_until("the pod to stop", lambda: _has_stopped(endless, pod))
     assert endless.repository.locks() == []

@@ -66,7 +66,13 @@ class Place:
         command = [*SHELLS[self.shell], "-c", SCRIPT.read_text()]
         with (self.root / f"{report}.log").open("wb") as log:
             return subprocess.Popen(
-                command, env=environment, cwd="/", stdout=log, stderr=log, preexec_fn=heed_int, **self.identity
+                command,
+                env=environment,
+                cwd="/",
+                stdout=log,
+                stderr=log,
+                preexec_fn=heed_int,
+                **self.identity,  # noqa: PLW1509 - no threads here
             )
 
     @property

@@ -344,7 +344,8 @@ class MortalServer(ApiServer):
                 self.dead = True
                 raise Crash
             self.dead = fatal
-        answer = super()._request(verb, path, **details)
-        if fatal:
-            raise Crash
-        return answer
+        try:
+            return super()._request(verb, path, **details)
+        finally:
+            if fatal:
+                raise Crash  # whatever the answer was

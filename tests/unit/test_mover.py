@@ -122,7 +122,12 @@ class Mover:
         }
         command = [*{"busybox": ["busybox", "sh"], "dash": ["dash"]}[self.shell], "-c", SCRIPT.read_text()]
         return subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd="/", preexec_fn=heed_int
+            command,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd="/",
+            preexec_fn=heed_int,  # noqa: PLW1509 - no threads here
         )
 
     def run(self, action, replies, **env):

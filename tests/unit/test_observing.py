@@ -4,7 +4,7 @@ from copy import deepcopy
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler import assets
@@ -473,6 +473,7 @@ def damaged(draw, example):
 
 
 @pytest.mark.parametrize(("parse", "example"), EXAMPLES.values(), ids=EXAMPLES)
+@settings(deadline=None)
 @given(data=st.data())
 def test_no_gap_in_an_object_stops_a_tick(parse, example, data):
     parse(data.draw(damaged(example)))

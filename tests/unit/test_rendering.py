@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler import assets
@@ -138,6 +138,7 @@ FIELDS = {
 
 
 @pytest.mark.parametrize(("plan", "field", "places"), FIELDS.values(), ids=FIELDS)
+@settings(deadline=None)
 @given(text=TEXTS)
 def test_a_value_can_never_become_structure(quick, plan, field, places, text):
     ordinary, hostile = leaves(rendered(quick, plan)), leaves(rendered(quick, replace(plan, **field(text))))
@@ -172,6 +173,7 @@ def test_the_script_reaches_the_container_as_it_stands_in_its_file(templates, pl
     assert expanded(SCRIPT, {"date +%s": "expanded"}) != SCRIPT
 
 
+@settings(deadline=None)
 @given(text=st.text(st.sampled_from("$()HOME x"), min_size=1))
 def test_the_host_is_what_was_written_whatever_kubelet_expands(quick, text):
     values = environment(rendered(quick, replace(JOB, host=text)))
