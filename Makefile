@@ -9,7 +9,7 @@ export CUSTOM_COMPILE_COMMAND := make requirements
 .NOTPARALLEL:
 .SILENT:
 .PHONY: help venv packages test lint format unit integration e2e demo bench cluster-up cluster-down \
-	requirements schemas wheel clean
+	requirements schemas docs wheel clean
 
 help: ## list the targets
 	sed -nE 's/^([a-z0-9-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -73,6 +73,9 @@ requirements: venv ## renew requirements*.txt from pyproject.toml and requiremen
 
 schemas: venv ## write the CRDs in kustomize/crds from schemas/
 	$(BIN)/quill schemas --crds --output kustomize/crds
+
+docs: venv ## write docs/failures.md from reconciler/failures.py
+	$(BIN)/python -c "from reconciler.failures import markdown; print(markdown(), end='')" > docs/failures.md
 
 wheel: venv ## the distribution, into dist/
 	$(BIN)/python -m build --wheel --no-isolation

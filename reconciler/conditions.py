@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from reconciler.collisions import REASON as COLLISION
 from reconciler.decision import CREATE, MANUAL, schedule_key, schedule_since
+from reconciler.failures import Policy, policy_of
 from reconciler.model import (
     Action,
     Advance,
@@ -24,7 +25,6 @@ from reconciler.model import (
     Status,
     Wait,
 )
-from reconciler.results import PERMANENT
 from reconciler.schedule import next_slot
 from reconciler.status import parse_time
 
@@ -118,7 +118,12 @@ def adopted(status: Status, run: Run, job: Job | None) -> Status:
 
 
 def advancing(status: Status, decision: Advance, *, now: datetime) -> Status:
-    """Status while a run is under way: Ready says what it said before, but for a cause of waiting that has gone."""
+    """Status while a run is under way: Ready says what it said before, or why the mover cannot begin."""
+    if decision.cause:
+        status = _without(status, "Stalled")
+        status = _with(status, now, ("Ready", False, decision.cause, decision.message))
+        status = _with(status, now, ("Reconciling", True, decision.cause, decision.message))
+        return _with(status, now, ("Synchronizing", True, "SyncInProgress", decision.message))
     if status.consecutive_failures == 0 and not any(
         c.type == "Ready" and c.status == "True" for c in status.conditions
     ):
@@ -160,7 +165,7 @@ def finished(resource: Resource, status: Status, decision: Finish, *, now: datet
 def retry_time(resource: Resource, decision: Finish, *, now: datetime) -> datetime | None:
     """When a failed run is tried again: never for what would only fail again, never at or after the next slot."""
     attempt = decision.run.attempt
-    if decision.result.reason in PERMANENT or attempt >= MAX_ATTEMPTS:
+    if policy_of(decision.result.reason) is Policy.STOP or attempt >= MAX_ATTEMPTS:
         return None
     when = now + _FIRST_BACKOFF * 4 ** (attempt - 1)
     spec = resource.spec

@@ -4,8 +4,10 @@ It knows slots, runs and attempts. What a run consists of is planning.py's, what
 Nothing here does I/O, reads the clock or remembers: two ticks that see the same decide the same.
 """
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
+from reconciler.causes import PATIENCE_NEEDED, cause_of
 from reconciler.model import Action, Advance, Children, Decision, Finish, Job, JobState, Resource, Run, Start, Wait
 from reconciler.naming import slot_token
 from reconciler.progress import advance, image_of
@@ -15,7 +17,8 @@ from reconciler.status import parse_time
 
 MANUAL = "manual:"
 CREATE = "create"
-PREPARATION_LIMIT = timedelta(hours=1)  # of a snapshot that never becomes ready; large volumes take tens of minutes
+PREPARATION_LIMIT = timedelta(hours=1)  # until the mover runs; snapshots of large volumes take tens of minutes
+PATIENCE = timedelta(minutes=2)  # with a volume that is not bound yet, before anybody is told
 
 
 def decide(resource: Resource, children: Children, *, now: datetime) -> Decision:
@@ -117,18 +120,27 @@ def _under_way(resource: Resource, children: Children, run: Run, *, now: datetim
     if job is None or job.deleting:
         return Finish(run=run, result=lost_result(run), ended=now)
     if job.state is JobState.ACTIVE:
-        return _stuck(job, now=now) or advance(resource, children, job)
+        return _preparing(resource, children, job, now=now)
     result = result_of(job, children.pods)
     if result.successful and job.action is Action.RESTORE:
         return _publish(resource, children, job, now=now)
     return Finish(run=run, result=result, ended=job.finished or now)
 
 
-def _stuck(job: Job, *, now: datetime) -> Finish | None:
-    """A Job still behind its gate after PREPARATION_LIMIT has ended: its snapshot or volume did not come."""
-    if not job.suspended or now - job.created < PREPARATION_LIMIT:
-        return None
-    return Finish(run=job.run, result=stuck_result(PREPARATION_LIMIT), ended=now)
+def _preparing(resource: Resource, children: Children, job: Job, *, now: datetime) -> Advance | Finish:
+    """The next step of a run; what keeps its mover from beginning ends it after PREPARATION_LIMIT."""
+    step = advance(resource, children, job)
+    pods = [pod for pod in children.pods if pod.job_name == job.name]
+    if any(pod.phase not in ("Pending", "") for pod in pods):
+        return step
+    waited = now - min((pod.created for pod in pods), default=job.created)
+    trouble = next((pod.trouble for pod in pods if pod.trouble), "")
+    cause = "SnapshotNotReady" if step.awaits_snapshot else cause_of(trouble)
+    if waited >= PREPARATION_LIMIT:
+        return Finish(run=job.run, result=stuck_result(cause, step.message, PREPARATION_LIMIT), ended=now)
+    if trouble and (cause not in PATIENCE_NEEDED or waited >= PATIENCE):
+        return replace(step, cause=cause)
+    return step
 
 
 def _publish(resource: Resource, children: Children, job: Job, *, now: datetime) -> Advance | Finish:
@@ -139,7 +151,8 @@ def _publish(resource: Resource, children: Children, job: Job, *, now: datetime)
         ended = job.finished or now
         if now - ended < PREPARATION_LIMIT:
             return step
-        return Finish(run=job.run, result=stuck_result(PREPARATION_LIMIT), ended=now)
+        stuck = stuck_result("SnapshotNotReady", step.message, PREPARATION_LIMIT)
+        return Finish(run=job.run, result=stuck, ended=now)
     return Finish(run=job.run, result=result, ended=now, image=step)
 
 

@@ -368,7 +368,8 @@ class Start:
 class Advance:
     """A run is under way. The children it still lacks are to be made, then the Job's gate is opened if ``resume``.
 
-    ``awaits_snapshot`` says that only a VolumeSnapshot's readiness is waited for, which may come within seconds.
+    ``awaits_snapshot`` says that only a VolumeSnapshot's readiness is waited for, which may come within seconds;
+    ``cause`` is a reason of failures.py when the mover cannot begin.
     """
 
     run: Run
@@ -379,6 +380,7 @@ class Advance:
     image: bool = False
     resume: bool = False
     awaits_snapshot: bool = False
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from reconciler import assets, naming
 from reconciler.errors import RenderError
 from reconciler.model import Action, JobPlan, Plan, Resource, SnapshotPlan, VolumePlan
+from reconciler.observing import DATA_VOLUME
 
 DEFAULT_IMAGE: Final = "docker.io/restic/restic:0.19.1"
 DEFAULT_USER: Final = 65534
@@ -91,13 +92,17 @@ class Renderer:
         text = self._text(template, values)
         try:
             body = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
-        except yaml.YAMLError as error:
+            body = json.loads(
+                json.dumps(body, allow_nan=False)
+            )  # YAML knows dates, sets and loops, Kubernetes does not
+        except (yaml.YAMLError, TypeError, ValueError, RecursionError) as error:
             raise RenderError(f"{template}: does not render to YAML: {' '.join(str(error).split())}") from error
         if not isinstance(body, dict) or not isinstance(body.get("spec"), dict):
             raise RenderError(f"{template}: does not render to one object with a spec")
         if (body.get("apiVersion"), body.get("kind")) != (_VERSIONS[kind], kind):
             found = f"{body.get('apiVersion')} {body.get('kind')}"
             raise RenderError(f"{template}: must render to a {_VERSIONS[kind]} {kind}, not to a {found}")
+        _check_metadata(template, body.get("metadata"))
         return body
 
     def _text(self, template: str, values: Mapping[str, Any]) -> str:
@@ -105,7 +110,7 @@ class Renderer:
             return self._environment.get_template(template).render(values)
         except TemplateSyntaxError as error:
             raise RenderError(f"{error.name or template}:{error.lineno}: {error.message}") from error
-        except (TemplateError, ArithmeticError, TypeError, ValueError) as error:
+        except (TemplateError, ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
             raise RenderError(f"{template}{_line(error, self._folder)}: {error}") from error
 
     def _read_script(self) -> str:
@@ -183,14 +188,26 @@ def _volume_values(plan: VolumePlan) -> dict[str, Any]:
     }
 
 
+def _check_metadata(template: str, metadata: object) -> None:
+    """Labels and annotations of a template's own: text, or the API server would refuse them for a less clear reason."""
+    given = metadata if isinstance(metadata, Mapping) else {}
+    for field in ("labels", "annotations"):
+        values = given.get(field) or {}
+        if not isinstance(values, Mapping) or not all(isinstance(value, str) for value in values.values()):
+            raise RenderError(f"{template}: metadata.{field} must be a mapping of text to text; put values in quotes")
+    if metadata is not None and not isinstance(metadata, Mapping):
+        raise RenderError(f"{template}: metadata must be a mapping")
+
+
 def _check_backup(template: str, pod: Mapping[str, Any]) -> None:
     """What would let kubelet or a mover change the volume that is backed up, whoever wrote the template."""
     if "fsGroup" in (pod.get("securityContext") or {}):
         raise RenderError(f"{template}: a backup must not have an fsGroup: kubelet would rewrite the volume's owners")
-    for volume in pod.get("volumes") or ():
-        claim = volume.get("persistentVolumeClaim")
-        if volume.get("name") == "data" and not (claim and claim.get("readOnly") is True):
-            raise RenderError(f"{template}: the volume data must be a persistentVolumeClaim with readOnly: true")
+    claims = {each["name"]: each["persistentVolumeClaim"] for each in pod["volumes"] if "persistentVolumeClaim" in each}
+    if DATA_VOLUME not in claims:
+        raise RenderError(f"{template}: a backup needs its claim as a volume named {DATA_VOLUME}")
+    if writable := [name for name, claim in claims.items() if claim.get("readOnly") is not True]:
+        raise RenderError(f"{template}: the persistentVolumeClaim of volume {writable[0]} must have readOnly: true")
 
 
 def _reference(owner: Resource) -> dict[str, object]:

@@ -9,19 +9,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 
+from reconciler.failures import FAILURES
 from reconciler.model import Job, JobState, MoverResult, Pod, Run
-
-PERMANENT: Final = frozenset(
-    {
-        "AmbiguousIdentity",
-        "PartialBackup",
-        "PermissionDenied",
-        "RepositoryNotFound",
-        "SnapshotNotFound",
-        "WrongPassword",
-    }
-)
-"""Reasons that the next attempt would only repeat: no retry before the next slot."""
 
 _MESSAGE_LIMIT = 1024
 _ID_LIMIT = 128
@@ -63,7 +52,8 @@ def result_of(job: Job, pods: tuple[Pod, ...]) -> MoverResult:
         return told if told and told.successful else MoverResult(successful=True, message="the mover left no report")
     if told and not told.successful:
         return told
-    reason = job.failure_reason or "MoverFailed"
+    ends = [pod.termination_reason for pod in pods if pod.job_name == job.name]
+    reason = next((each for each in (*ends, job.failure_reason) if each in FAILURES), "MoverFailed")
     return MoverResult(successful=False, reason=reason, message=job.failure_message or f"mover Job {job.name} failed")
 
 
@@ -73,10 +63,10 @@ def lost_result(run: Run) -> MoverResult:
     return MoverResult(successful=False, reason="MoverLost", message=message)
 
 
-def stuck_result(limit: timedelta) -> MoverResult:
-    """A run whose snapshot or volume was not there in time."""
-    message = f"no VolumeSnapshot was ready after {int(limit.total_seconds() // 60)} minutes"
-    return MoverResult(successful=False, reason="SnapshotNotReady", message=message, phase="snapshot")
+def stuck_result(cause: str, message: str, limit: timedelta) -> MoverResult:
+    """A run whose mover did not begin in time."""
+    text = f"given up after {int(limit.total_seconds() // 60)} minutes: {message}"[:_MESSAGE_LIMIT]
+    return MoverResult(successful=False, reason=cause, message=text, phase="start")
 
 
 def _parse(text: str, pod: Pod) -> MoverResult:

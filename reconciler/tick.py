@@ -145,7 +145,9 @@ class Tick:
     def _look_again(self, waiting: Iterable[_Work]) -> None:
         found = list_snapshots(self._cluster, namespace=self._namespace)
         for item in waiting:
-            item.children = replace(item.children, snapshots=found.get(item.resource.uid, ()))
+            item.children = replace(
+                item.children, snapshots=found.get((item.resource.namespace, item.resource.uid), ())
+            )
             item.decision = decide(item.resource, item.children, now=self._now)
 
     def _progress(self, item: _Work) -> None:

@@ -7,6 +7,7 @@ old or newer, so a run whose Job is not there has lost it, and if another tick w
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from reconciler.cluster import Cluster, Object
 from reconciler.model import Children, Job, Kind, Pod, Rejected, Resource, Snapshot, Status, Surroundings, Volume
@@ -16,19 +17,24 @@ from reconciler.planning import needs_namespace, needs_pods
 from reconciler.status import parse_status
 from reconciler.validation import fingerprint, parse, validate
 
+Key = tuple[str, str]
+Child = TypeVar("Child", Job, Pod, Snapshot, Volume)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """What one look showed; ``children`` by the uid of the CR they were made for, ``claims`` by namespace and name."""
+    """What one look showed; ``children`` by namespace and uid of the CR they were made for, ``claims`` by namespace and
+    name. A label alone makes nobody a child: owners are always in the same namespace.
+    """
 
     resources: tuple[Resource, ...] = ()
     rejected: tuple[Rejected, ...] = ()
-    children: Mapping[str, Children] = field(default_factory=dict)
+    children: Mapping[Key, Children] = field(default_factory=dict)
     claims: Mapping[str, Mapping[str, Volume]] = field(default_factory=dict)
 
     def children_of(self, resource: Resource) -> Children:
         """Everything that was made for one CR."""
-        return self.children.get(resource.uid, Children())
+        return self.children.get((resource.namespace, resource.uid), Children())
 
     def surroundings_of(self, resource: Resource) -> Surroundings:
         """The claims of a CR's namespace; pods and an admin's word are in look_around."""
@@ -73,13 +79,10 @@ def judge(raw: Object) -> Resource | Rejected:
     return verdict if isinstance(verdict, Resource) else replace(_rejected(raw), problems=verdict)
 
 
-def list_snapshots(cluster: Cluster, *, namespace: str | None) -> Mapping[str, tuple[Snapshot, ...]]:
-    """Our VolumeSnapshots by the uid of the CR they were made for."""
-    found: defaultdict[str, list[Snapshot]] = defaultdict(list)
-    for raw in cluster.list_objects("VolumeSnapshot", namespace=namespace, selector=SELECTOR):
-        snapshot = parse_snapshot(raw)
-        found[snapshot.owner_uid].append(snapshot)
-    return {uid: tuple(each) for uid, each in found.items()}
+def list_snapshots(cluster: Cluster, *, namespace: str | None) -> Mapping[Key, tuple[Snapshot, ...]]:
+    """Our VolumeSnapshots by namespace and uid of the CR they were made for."""
+    listed = cluster.list_objects("VolumeSnapshot", namespace=namespace, selector=SELECTOR)
+    return _by_owner(parse_snapshot(raw) for raw in listed)
 
 
 def look_around(cluster: Cluster, world: World, starting: Iterable[Resource]) -> Mapping[str, Surroundings]:
@@ -129,29 +132,25 @@ def _rejected(raw: Object) -> Rejected:
 
 def _children(
     cluster: Cluster, namespace: str | None, claims: Mapping[str, Mapping[str, Volume]]
-) -> Mapping[str, Children]:
-    jobs: defaultdict[str, list[Job]] = defaultdict(list)
-    for raw in cluster.list_objects("Job", namespace=namespace, selector=SELECTOR):
-        if job := parse_job(raw):
-            jobs[job.owner_uid].append(job)
-    pods: defaultdict[str, list[Pod]] = defaultdict(list)
-    for raw in cluster.list_objects("Pod", namespace=namespace, selector=SELECTOR):
-        pod = parse_pod(raw)
-        pods[pod.owner_uid].append(pod)
-    volumes: defaultdict[str, list[Volume]] = defaultdict(list)
-    for volume in _made_by_us(claims):
-        volumes[volume.owner_uid].append(volume)
+) -> Mapping[Key, Children]:
+    listed = (parse_job(raw) for raw in cluster.list_objects("Job", namespace=namespace, selector=SELECTOR))
+    jobs = _by_owner(job for job in listed if job)
+    pods = _by_owner(parse_pod(raw) for raw in cluster.list_objects("Pod", namespace=namespace, selector=SELECTOR))
+    volumes = _by_owner(volume for named in claims.values() for volume in named.values() if volume.owner_uid)
     snapshots = list_snapshots(cluster, namespace=namespace)
     return {
-        uid: Children(
-            jobs=tuple(jobs[uid]),
-            pods=tuple(pods[uid]),
-            snapshots=snapshots.get(uid, ()),
-            volumes=tuple(volumes[uid]),
+        key: Children(
+            jobs=jobs.get(key, ()),
+            pods=pods.get(key, ()),
+            snapshots=snapshots.get(key, ()),
+            volumes=volumes.get(key, ()),
         )
-        for uid in {*jobs, *pods, *volumes, *snapshots}
+        for key in {*jobs, *pods, *volumes, *snapshots}
     }
 
 
-def _made_by_us(claims: Mapping[str, Mapping[str, Volume]]) -> Iterable[Volume]:
-    return (volume for named in claims.values() for volume in named.values() if volume.owner_uid)
+def _by_owner(children: Iterable[Child]) -> Mapping[Key, tuple[Child, ...]]:
+    found: defaultdict[Key, list[Child]] = defaultdict(list)
+    for child in children:
+        found[child.namespace, child.owner_uid].append(child)
+    return {key: tuple(each) for key, each in found.items()}

@@ -35,7 +35,7 @@ def quill():
     installation = Installation(admin, account)
     installation.install()
     yield installation
-    kubectl("delete", "namespace", SYSTEM, "--wait=false")
+    kubectl("delete", "clusterrole/quill", "clusterrolebinding/quill", f"namespace/{SYSTEM}")
 
 
 @pytest.fixture(scope="session")

@@ -72,7 +72,7 @@ class Place:
                 stdout=log,
                 stderr=log,
                 preexec_fn=heed_int,
-                **self.identity,  # noqa: PLW1509 - no threads here
+                **self.identity,
             )
 
     @property

@@ -94,8 +94,3 @@ def stamps(root):
         of = path.lstat()
         found[os.fsencode(path)] = (oct(of.st_mode), of.st_uid, of.st_gid, of.st_mtime_ns, of.st_ctime_ns)
     return found
-
-
-def allocated(path):
-    """Bytes that a file really takes."""
-    return path.stat().st_blocks * 512

@@ -11,7 +11,7 @@ from tests.integration.stage import CHILDREN, RESOURCES, differences
 
 pytestmark = pytest.mark.integration
 
-ROUNDS = 5
+ROUNDS = 2  # twenty in all
 RUN = (*RESOURCES, *CHILDREN, "Pod")
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from reconciler.admission import Claim, queued, held_back, repository_keys
+from reconciler.admission import Claim, held_back, queued, repository_keys
 from reconciler.model import Action, Advance, Start, Wait
 from tests.factories import at, make_destination, make_job, make_prune, make_source, seen, slot_run
 

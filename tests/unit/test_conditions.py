@@ -14,6 +14,7 @@ from reconciler.conditions import (
     waiting,
 )
 from reconciler.decision import decide
+from reconciler.failures import FAILURES, Policy
 from reconciler.model import (
     Action,
     Advance,
@@ -27,7 +28,6 @@ from reconciler.model import (
     Status,
     Wait,
 )
-from reconciler.results import PERMANENT
 from tests.factories import at, condition, make_destination, make_job, make_source, seen, slot_run
 
 NOW = at("09:05:00")
@@ -425,7 +425,7 @@ def test_a_retry_comes_before_the_next_slot_or_not_at_all(resource, attempt, now
     assert retry_time(resource, finish, now=at(now)) == (at(retry) if retry else None)
 
 
-@pytest.mark.parametrize("reason", sorted(PERMANENT))
+@pytest.mark.parametrize("reason", [each.reason for each in FAILURES.values() if each.policy is Policy.STOP])
 def test_what_would_only_fail_again_is_not_tried_again(reason):
     assert retry_time(make_source(schedule=None), ended(failure(reason)), now=NOW) is None
 

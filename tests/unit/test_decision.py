@@ -8,7 +8,6 @@ from reconciler.model import Advance, Children, CopyMethod, Finish, Image, JobSt
 from reconciler.naming import child_name
 from tests.factories import (
     at,
-    condition,
     make_destination,
     make_job,
     make_pod,
@@ -215,7 +214,10 @@ def test_a_retry_counts_as_late_from_its_own_time():
 @pytest.mark.parametrize("spec", [{"paused": True}, {"schedule": "30 2 * * *"}, {"manual": "new"}, {"schedule": None}])
 def test_an_edit_does_not_touch_a_run_under_way(spec):
     resource = replace(started(make_source(**spec), NINE), generation=2)
-    assert isinstance(decide(resource, children(make_job(run=NINE)), now=at("10:05:00")), Advance)
+    job = make_job(run=NINE)
+    assert isinstance(
+        decide(resource, children(job, pods=(make_pod(job, phase="Running"),)), now=at("10:05:00")), Advance
+    )
 
 
 @pytest.mark.parametrize(
@@ -287,6 +289,9 @@ def test_a_second_tick_that_sees_the_first_ones_job_starts_nothing():
     assert isinstance(decide(HOURLY, children(make_job(run=NINE)), now=at("09:00:40")), Advance)
 
 
+PULLING = "ImagePullBackOff: example/restic"
+UNBOUND = "Unschedulable: 0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims."
+PENDING = {"phase": "Pending", "created": at("09:30:00")}
 FAILED = make_job(run=NINE, state=JobState.FAILED, failure_reason="BackoffLimitExceeded", failure_message="no more")
 
 
@@ -298,7 +303,7 @@ FAILED = make_job(run=NINE, state=JobState.FAILED, failure_reason="BackoffLimitE
             make_job(run=NINE, state=JobState.COMPLETE), {"termination_message": SUCCESS}, "Successful", id="done"
         ),
         pytest.param(FAILED, {"termination_message": '{"reason":"WrongPassword"}'}, "WrongPassword", id="said-why"),
-        pytest.param(FAILED, {}, "BackoffLimitExceeded", id="said-nothing"),
+        pytest.param(FAILED, {}, "MoverFailed", id="said-nothing"),
     ],
 )
 def test_a_run_ends_with_its_job(job, pod, reason):
@@ -308,16 +313,40 @@ def test_a_run_ends_with_its_job(job, pod, reason):
 
 
 @pytest.mark.parametrize(
-    ("suspended", "now", "reason"),
+    ("job", "pod", "now", "reason"),
     [
-        pytest.param(True, "10:00:04", "Advance", id="still-patient"),
-        pytest.param(True, "10:00:05", "SnapshotNotReady", id="an-hour-is-enough"),
-        pytest.param(False, "23:00:00", "Advance", id="a-mover-that-runs-limits-itself"),
+        pytest.param({"suspended": True}, None, "10:00:04", "Advance", id="still-patient"),
+        pytest.param({"suspended": True}, None, "10:00:05", "SnapshotNotReady", id="an-hour-is-enough"),
+        pytest.param({}, {"phase": "Running"}, "23:00:00", "Advance", id="a-mover-that-runs-limits-itself"),
+        pytest.param({}, {"phase": "Failed"}, "23:00:00", "Advance", id="a-mover-that-ended-is-the-job-controllers"),
+        pytest.param({}, None, "10:00:05", "MoverNotStarted", id="never-a-pod"),
+        pytest.param({}, PENDING | {"trouble": PULLING}, "10:00:05", "Advance", id="pod-younger-than-its-job"),
+        pytest.param({}, PENDING | {"trouble": PULLING}, "10:30:00", "ImagePullFailed", id="image-never-pulled"),
+        pytest.param({}, PENDING, "10:30:00", "MoverNotStarted", id="pending-without-a-word"),
     ],
 )
-def test_a_job_does_not_stay_behind_its_gate_for_ever(suspended, now, reason):
-    job = make_job(run=NINE, suspended=suspended)
-    assert why(decide(started(HOURLY, NINE), children(job), now=at(now))) == reason
+def test_what_does_not_begin_ends_after_an_hour(job, pod, now, reason):
+    job = make_job(run=NINE, **job)
+    pods = (make_pod(job, **pod),) if pod else ()
+    decision = decide(started(HOURLY, NINE), children(job, pods=pods), now=at(now))
+    assert why(decision) == reason
+    assert reason == "Advance" or decision.result.message.startswith("given up after 60 minutes: ")
+
+
+@pytest.mark.parametrize(
+    ("trouble", "now", "cause"),
+    [
+        pytest.param(PULLING, "09:30:01", "ImagePullFailed", id="image-at-once"),
+        pytest.param('CreateContainerConfigError: secret "x" not found', "09:30:01", "SecretNotFound", id="no-secret"),
+        pytest.param(UNBOUND, "09:31:59", "", id="a-slow-volume-is-normal"),
+        pytest.param(UNBOUND, "09:32:00", "VolumeNotBound", id="a-very-slow-volume"),
+        pytest.param("", "09:50:00", "", id="nothing-known"),
+    ],
+)
+def test_what_keeps_a_mover_from_beginning_is_its_cause(trouble, now, cause):
+    job = make_job(run=NINE)
+    pods = (make_pod(job, trouble=trouble, **PENDING),)
+    assert decide(started(HOURLY, NINE), children(job, pods=pods), now=at(now)).cause == cause
 
 
 COPY = make_destination()

@@ -117,6 +117,7 @@ class Mover:
             "QUILL_DATA": f"{self.directory}/data",
             "QUILL_REPORT": str(self.report),
             "QUILL_SETTLE": "0",
+            "QUILL_GRACE": "1",
             "RESTIC_PASSWORD": SECRET,
             **env,
         }
@@ -538,7 +539,7 @@ def test_probe_that_hangs_says_what_restic_said_last(mover):
 
 
 def test_restic_that_is_deaf_to_int_is_killed(mover):
-    outcome = mover.run("prune", {"cat": Reply(then="exec sleep 300")}, QUILL_PROBE_TIMEOUT="1", QUILL_GRACE="1")
+    outcome = mover.run("prune", {"cat": Reply(then="exec sleep 300")}, QUILL_PROBE_TIMEOUT="1")
     assert outcome.report["reason"] == "RepositoryUnreachable"
 
 

@@ -388,6 +388,7 @@ def test_a_job_says_what_it_does(templates):
     }
 
 
+READ_ONLY = "persistentVolumeClaim: {claimName: x, readOnly: true}"
 VOLUMES = "{{% block volumes %}}\n        - name: data\n          {}\n{{% endblock %}}\n"
 
 
@@ -403,7 +404,12 @@ VOLUMES = "{{% block volumes %}}\n        - name: data\n          {}\n{{% endblo
         pytest.param(
             VOLUMES.format('persistentVolumeClaim: {claimName: x, readOnly: "true"}'), "readOnly: true", id="text"
         ),
-        pytest.param(VOLUMES.format("emptyDir: {}"), "persistentVolumeClaim", id="no-claim"),
+        pytest.param(VOLUMES.format("emptyDir: {}"), "a volume named data", id="no-claim"),
+        pytest.param(
+            VOLUMES.format(READ_ONLY + "\n        - {name: more, persistentVolumeClaim: {claimName: x}}"),
+            "volume more must have readOnly: true",
+            id="a-second-way-to-it",
+        ),
     ],
 )
 def test_a_backup_that_could_change_its_volume_is_refused(override, text, message):
@@ -417,7 +423,7 @@ def test_a_backup_that_could_change_its_volume_is_refused(override, text, messag
     "spec",
     ["{}", "{template: null}", "{template: 3}", "{template: {}}", "{template: {metadata: 3, spec: {}}}",
      "{template: {metadata: null, spec: {}}}", "{template: {metadata: {labels: [a]}, spec: {}}}",
-     "{template: {spec: null}}", "{template: {spec: {volumes: [x]}}}"],
+     "{template: {spec: null}}", "{template: {spec: {}}}", "{template: {spec: {volumes: 3}}}"],
 )  # fmt: skip
 def test_a_job_without_a_pod_is_refused(override, spec):
     renderer = override(backup=f"apiVersion: batch/v1\nkind: Job\nspec: {spec}")

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reconciler.failures import Policy, policy_of
 from reconciler.model import JobState, Run
-from reconciler.results import PERMANENT, lost_result, result_of, stuck_result
+from reconciler.results import lost_result, result_of, stuck_result
 from tests.factories import at, make_job, make_pod
 from tests.unit.statuses import FULL
 
@@ -18,7 +19,7 @@ FAILURE = {"result": "Failed", "reason": "WrongPassword", "phase": "open", "mess
 
 
 NAMELESS = make_job(state=JobState.FAILED, name="m")
-UNSAID = (FAILED.failure_reason, FAILED.failure_message)
+UNSAID = ("MoverFailed", FAILED.failure_message)
 REPORTS = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
     lambda each: st.dictionaries(st.sampled_from([*SUCCESS, "reason", "message", *SUMMARY]), each) | st.lists(each),
@@ -160,10 +161,10 @@ def test_a_lost_run_is_a_failure_that_is_tried_again():
     result = lost_result(Run(token="manual:a", attempt=2))
     assert (result.successful, result.reason) == (False, "MoverLost")
     assert "manual:a (attempt 2)" in result.message
-    assert result.reason not in PERMANENT
+    assert policy_of(result.reason) is Policy.RETRY
 
 
 def test_a_stuck_run_says_how_long_it_was_waited_for():
-    result = stuck_result(timedelta(hours=1))
-    assert (result.successful, result.reason, result.phase) == (False, "SnapshotNotReady", "snapshot")
+    result = stuck_result("SnapshotNotReady", "not there", timedelta(hours=1))
+    assert (result.successful, result.reason, result.phase) == (False, "SnapshotNotReady", "start")
     assert "60 minutes" in result.message

@@ -17,7 +17,8 @@ def test_a_finding_is_one_line_and_a_hint(capsys):
     assert main(["validate", str(SEED)]) == 1
     out, err = capsys.readouterr()
     assert out.splitlines() == [
-        f"{SEED}:5:1: error: metadata is null: `name` and `namespace` stand beside it at the same indentation [indentation]",
+        f"{SEED}:5:1: error: metadata is null: `name` and `namespace` stand beside it at the same indentation "
+        "[indentation]",
         "  hint: indent lines 6-7 by two spaces",
     ]
     assert err == "1 problem, 0 valid resources\n"

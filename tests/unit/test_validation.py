@@ -17,7 +17,8 @@ EXAMPLES = Path(__file__).parents[1] / "examples" / "valid"
 SOURCE = yaml.safe_load((EXAMPLES / "replicationsource" / "minimal.yaml").read_text())
 DESTINATION = yaml.safe_load((EXAMPLES / "replicationdestination" / "minimal.yaml").read_text())
 EVERYTHING = [
-    yaml.load((EXAMPLES / kind.lower() / "everything.yaml").read_text(), Loader=yaml.BaseLoader) for kind in Kind
+    yaml.load((EXAMPLES / kind.lower() / "everything.yaml").read_text(), Loader=yaml.BaseLoader)  # noqa: S506 - all text
+    for kind in Kind
 ]
 
 
@@ -131,8 +132,9 @@ JSON = st.recursive(
     max_leaves=8,
 )
 PLACES = [
-    (), ("metadata",), ("spec",), ("spec", "trigger"), ("spec", "trigger", "schedule"), ("spec", "trigger", "timeZone"),
-    ("spec", "trigger", "manual"), ("spec", "restic"), ("spec", "restic", "accessModes"), ("spec", "restic", "capacity"),
+    (), ("metadata",), ("spec",), ("spec", "trigger"), ("spec", "trigger", "schedule"),
+    ("spec", "trigger", "timeZone"), ("spec", "trigger", "manual"), ("spec", "restic"),
+    ("spec", "restic", "accessModes"), ("spec", "restic", "capacity"),
     ("spec", "restic", "resticArg"), ("kind",), ("spec", "restic", "moverSecurityContext"),
 ]  # fmt: skip
 
