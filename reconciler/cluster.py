@@ -13,6 +13,7 @@ from threading import Lock
 from typing import Any, Final, Protocol, cast
 from urllib.parse import quote, urlencode
 
+import yaml
 from kubernetes import config
 from kubernetes.client import ApiClient, Configuration
 from urllib3 import Retry, Timeout
@@ -62,8 +63,11 @@ class Cluster(Protocol):
     def read_namespace(self, name: str) -> Object:
         """One Namespace."""
 
-    def apply(self, body: Object, *, manager: str = MANAGER, subresource: str = "") -> Object:
-        """Server-side apply, and the object as it is then. With a resourceVersion in ``body`` a newer one is a 409."""
+    def apply(self, body: Object, *, manager: str = MANAGER, subresource: str = "", force: bool = True) -> Object:
+        """Server-side apply, and the object as it is then. With a resourceVersion in ``body`` a newer one is a 409.
+
+        Without ``force`` a field that another manager has set otherwise is a 409, too.
+        """
 
     def create_event(self, body: Object) -> None:
         """An events.k8s.io/v1 Event; one that exists already is left as it is."""
@@ -107,11 +111,11 @@ class ApiServer:
         """One Namespace."""
         return self._request("get", _path("Namespace", None, name))
 
-    def apply(self, body: Object, *, manager: str = MANAGER, subresource: str = "") -> Object:
+    def apply(self, body: Object, *, manager: str = MANAGER, subresource: str = "", force: bool = True) -> Object:
         """Server-side apply; unknown fields are refused, since a template may have a slip."""
         metadata = body["metadata"]
         path = _path(body["kind"], metadata["namespace"], metadata["name"], subresource)
-        query = {"fieldManager": manager, "force": "true", "fieldValidation": "Strict"}
+        query = {"fieldManager": manager, "force": str(force).lower(), "fieldValidation": "Strict"}
         return self._request("patch", path, query=query | self._dry_run, body=body)
 
     def create_event(self, body: Object) -> None:
@@ -171,7 +175,15 @@ def connect(*, context: str | None = None, dry_run: bool = False) -> ApiServer:
             config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
         else:
             config.load_kube_config(context=context, client_configuration=configuration)  # type: ignore[no-untyped-call]
-    except (config.ConfigException, OSError, ValueError) as error:
+    except (
+        config.ConfigException,
+        yaml.YAMLError,
+        AttributeError,
+        LookupError,
+        OSError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise SetupError(f"no cluster to talk to: {error}; set KUBECONFIG or give --context") from error
     return ApiServer(configuration, dry_run=dry_run)
 

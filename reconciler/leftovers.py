@@ -1,7 +1,8 @@
 """Which children no run needs any more. Pure, derived from what is recorded, so a tick killed in between loses nothing.
 
 A Job that succeeded goes with its snapshot and volume once its result is recorded. The newest failed Job stays for
-inspection without them. A restored image goes when a newer one is published and no claim still fills itself from it.
+inspection without them. A restored image goes when a newer one is published, no claim still fills itself from it, and no
+label of the user's keeps it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -54,6 +55,6 @@ def _old_images(resource: Resource, children: Children, claims: Mapping[str, Vol
         needed.add(image.name)
     filling = {claim.data_source for claim in claims.values() if claim.phase != "Bound"}
     for snapshot in children.snapshots:
-        in_use = snapshot.name in needed or ("VolumeSnapshot", snapshot.name) in filling
+        in_use = snapshot.kept or snapshot.name in needed or ("VolumeSnapshot", snapshot.name) in filling
         if snapshot.component == "image" and not in_use and not snapshot.deleting:
             yield Deletion(kind="VolumeSnapshot", name=snapshot.name, uid=snapshot.uid)

@@ -238,7 +238,8 @@ class Pod:
 class Snapshot:
     """A VolumeSnapshot of ours; ``owner_uid`` is the CR it was made for, whoever the ownerReference names.
 
-    ``component`` is ``snapshot`` (of a source volume) or ``image`` (of a restored one).
+    ``component`` is ``snapshot`` (of a source volume) or ``image`` (of a restored one). A ``kept`` one carries the label
+    by which a user keeps it.
     """
 
     name: str
@@ -250,6 +251,7 @@ class Snapshot:
     ready: bool = False
     restore_size: int | None = None
     error: str = ""
+    kept: bool = False
     deleting: bool = False
 
 

@@ -88,6 +88,7 @@ def parse_snapshot(raw: Raw) -> Snapshot:
         ready=status.get("readyToUse") is True,
         restore_size=None if size is None else _bytes(size),
         error=_text(_mapping(status, "error"), "message")[:_TROUBLE_LIMIT],
+        kept=naming.DO_NOT_DELETE in _mapping(metadata, "labels"),
         deleting="deletionTimestamp" in metadata,
     )
 

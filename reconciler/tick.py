@@ -47,6 +47,7 @@ _STEPS: Final = 4  # start, snapshot, volume with open gate, and the look at wha
 _NOTE_LIMIT: Final = 1024
 _IMMUTABLE: Final = "field is immutable"
 _BUG: Final = "InternalError"
+_CONFLICT: Final = 409
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +160,7 @@ class Tick:
                 item.decision = decide(item.resource, item.children, now=self._now)
         except ReconcilerError as error:
             item.problem, item.awaits_snapshot = str(error), False
-            if isinstance(error, ClusterError) and _IMMUTABLE in item.problem:
+            if isinstance(error, ClusterError) and (error.status == _CONFLICT or _IMMUTABLE in item.problem):
                 item.problem, item.status = "", item.resource.status  # another tick's Job of that name: it won
                 return
             reason = "TemplateError" if isinstance(error, RenderError) else "ApplyFailed"
@@ -189,9 +190,10 @@ class Tick:
     def _start(self, item: _Work, decision: Start) -> bool:
         plan = start_plan(item.resource, decision.run, item.surroundings)
         if isinstance(plan, Wait):
-            item.status = self._waiting(item.resource, item.status, plan)
+            item.decision, item.status = plan, self._waiting(item.resource, item.status, plan)
             return False
-        job = parse_job(self._cluster.apply(self._renderer.rendered(plan, item.resource)))
+        body = self._renderer.rendered(plan, item.resource)
+        job = parse_job(self._cluster.apply(body, force=False))  # never shut a gate that another tick has opened
         if job is None:
             raise RenderError(f"the API server returned a Job {plan.name} without Quill's labels")
         inferred = inferred_identity(item.resource, item.surroundings)

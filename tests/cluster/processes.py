@@ -110,10 +110,12 @@ class ProcessDirectory:
         return ["setpriv", "--pdeathsig", "KILL"] if wanted else []
 
     def _ended(self, name: str) -> bool:
+        if self.is_alive(name):
+            return False
         record = self._record(name)
         if record and (child := self._children.get(record["pid"])):
-            child.poll()  # reaps it when it is ours; init does it otherwise
-        return not self.is_alive(name)
+            child.wait()  # a zombie of ours is reaped at once; init does it otherwise
+        return True
 
     def _record(self, name: str) -> dict[str, Any] | None:
         try:

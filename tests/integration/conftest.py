@@ -33,8 +33,6 @@ def plane():
         plane.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", *CRDS)
         wait_for("every kind to be served", lambda: _serves(Api(plane.kubeconfig)), timeout=30)
         yield plane
-    for child in plane.processes._children.values():
-        child.wait()  # a killed process that nobody has waited for would be a ResourceWarning
 
 
 def _serves(api):

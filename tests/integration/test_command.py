@@ -130,7 +130,6 @@ class TestSetUp:
             assert word in errors
 
     def test_of_a_cluster_without_the_definitions(self, quill):
-        """First Quill's own are missing, then, with those, the snapshots'."""
         with ControlPlane() as bare:
             code, output, errors = quill.run("tick", kubeconfig=bare.kubeconfig)
         for child in bare.processes._children.values():

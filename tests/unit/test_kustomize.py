@@ -162,7 +162,7 @@ class TestRights:
             assert verbs_of(objects, f"{resource}/status") == {"patch"}
 
     def test_server_side_apply_has_both_verbs_it_needs(self, objects):
-        created = [rule for rule in rules(objects) if "create" in rule["verbs"]]
+        created = [rule for rule in rules(objects) if "create" in rule["verbs"] and rule["resources"] != ["events"]]
         assert created
         assert all("patch" in rule["verbs"] for rule in created)
 

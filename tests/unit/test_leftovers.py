@@ -101,6 +101,10 @@ def test_what_is_being_deleted_is_not_deleted_again():
     assert removed(IDLE, [TEN_FAILED], **parts) == set()
 
 
+def test_an_image_that_a_user_keeps_is_not_deleted():
+    assert removed(RESTORED, snapshots=[replace(OLD, kept=True), NEW]) == set()
+
+
 def test_an_image_that_is_being_deleted_is_not_deleted_again():
     assert removed(RESTORED, snapshots=[replace(OLD, deleting=True), NEW]) == set()
 

@@ -383,6 +383,16 @@ def test_a_snapshot_gives_back_whose_it_is(plan, owner, component):
     assert not snapshot.deleting
 
 
+@pytest.mark.parametrize(
+    ("labels", "kept"),
+    [({}, False), ({"scribe.backube/do-not-delete": ""}, True), ({"scribe.backube/do-not-delete": "true"}, True)],
+)
+def test_a_label_keeps_a_snapshot(labels, kept):
+    raw = listed(SNAPSHOT_PLAN)
+    raw["metadata"]["labels"] |= labels
+    assert parse_snapshot(raw).kept is kept
+
+
 BOUND = {"phase": "Bound", "accessModes": ["ReadWriteOnce"], "capacity": {"storage": "2Gi"}}
 
 
