@@ -1,10 +1,11 @@
 """Which of the due runs may start in this tick: a pure rule over all of them at once, the latest one first.
 
 restic's prune needs its repository for itself. While one runs no other run on that repository starts, and one that is
-due keeps later runs from starting, so that frequent backups cannot starve it.
+due keeps later runs from starting, so that frequent backups cannot starve it. A repository that no mover has reported
+yet takes one backup at a time: two that make it at once leave keys behind of which one opens nothing.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,45 +14,49 @@ from reconciler.model import Action, Advance, Decision, Resource, Start, Wait
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """One CR's wish for its repository, running or due; ``since`` orders the wishes."""
+    """One CR's wish for its repository, running or due; ``since`` orders the wishes.
+
+    A ``first`` one may find no repository and make it.
+    """
 
     resource: Resource
     action: Action
     since: datetime
+    first: bool = False
 
 
 def repository_keys(resource: Resource) -> frozenset[str]:
     """What a repository is known by: its id once a mover reported it, and the namespace and name of the Secret."""
-    secret = f"secret {resource.namespace}/{resource.spec.secret}"
     known = resource.status.repository_id
-    return frozenset({secret, f"repository {known}"}) if known else frozenset({secret})
+    return frozenset({_secret(resource), f"repository {known}"}) if known else frozenset({_secret(resource)})
 
 
 def held_back(due: Iterable[Claim], running: Iterable[Claim]) -> Mapping[str, str]:
     """The uid of each due CR that must wait, with the reason in words; all others may start."""
     ahead = list(running)
-    prunes = [claim for claim in ahead if claim.action is Action.PRUNE]
+    exclusive = [claim for claim in ahead if _is_exclusive(claim)]
     held: dict[str, str] = {}
     for claim in sorted(due, key=lambda item: (item.since, item.resource.namespace, item.resource.name)):
-        rivals = ahead if claim.action is Action.PRUNE else prunes  # two backups never exclude each other
+        rivals = ahead if claim.action is Action.PRUNE else exclusive  # ordinary runs never exclude each other
         if blocker := next((other for other in rivals if _exclude(claim, other)), None):
             who = f"{blocker.resource.kind} {blocker.resource.namespace}/{blocker.resource.name}"
             held[claim.resource.uid] = f"queued behind the {blocker.action} of {who} on the same repository"
         ahead.append(claim)
-        prunes += [claim] if claim.action is Action.PRUNE else []
+        exclusive += [claim] if _is_exclusive(claim) else []
     return held
 
 
 def queued(decided: Iterable[tuple[Resource, Decision]]) -> list[tuple[Resource, Decision]]:
     """The decisions, with a wait in the place of each start that has to stay in the queue."""
     decided = list(decided)
+    known = {_secret(resource) for resource, _ in decided if resource.status.repository_id}
     due = [
-        Claim(resource=resource, action=resource.spec.action, since=decision.since)
+        _claim(resource, resource.spec.action, since=decision.since, known=known)
         for resource, decision in decided
         if isinstance(decision, Start)
     ]
     running = [
-        Claim(resource=resource, action=decision.job.action, since=decision.job.created)
+        _claim(resource, decision.job.action, since=decision.job.created, known=known)
         for resource, decision in decided
         if isinstance(decision, Advance)
     ]
@@ -64,7 +69,22 @@ def queued(decided: Iterable[tuple[Resource, Decision]]) -> list[tuple[Resource,
     ]
 
 
+def _secret(resource: Resource) -> str:
+    return f"secret {resource.namespace}/{resource.spec.secret}"
+
+
+def _claim(resource: Resource, action: Action, *, since: datetime, known: Container[str]) -> Claim:
+    first = action is Action.BACKUP and _secret(resource) not in known
+    return Claim(resource=resource, action=action, since=since, first=first)
+
+
+def _is_exclusive(claim: Claim) -> bool:
+    return claim.first or claim.action is Action.PRUNE
+
+
 def _exclude(one: Claim, other: Claim) -> bool:
-    if Action.PRUNE not in (one.action, other.action) or one.resource.uid == other.resource.uid:
+    if one.resource.uid == other.resource.uid:
+        return False
+    if Action.PRUNE not in (one.action, other.action) and not (one.first and other.first):
         return False
     return bool(repository_keys(one.resource) & repository_keys(other.resource))

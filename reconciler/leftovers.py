@@ -1,8 +1,8 @@
 """Which children no run needs any more. Pure, derived from what is recorded, so a tick killed in between loses nothing.
 
 A Job that succeeded goes with its snapshot and volume once its result is recorded. The newest failed Job stays for
-inspection without them. A restored image goes when a newer one is published, no claim still fills itself from it, and no
-label of the user's keeps it.
+inspection without them. A restored image goes when a newer one is published, no claim still fills itself from it, and
+no label of the user's keeps it.
 """
 
 from collections.abc import Iterable, Mapping

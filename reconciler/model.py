@@ -238,8 +238,8 @@ class Pod:
 class Snapshot:
     """A VolumeSnapshot of ours; ``owner_uid`` is the CR it was made for, whoever the ownerReference names.
 
-    ``component`` is ``snapshot`` (of a source volume) or ``image`` (of a restored one). A ``kept`` one carries the label
-    by which a user keeps it.
+    ``component`` is ``snapshot`` (of a source volume) or ``image`` (of a restored one). A ``kept`` one carries the
+    label by which a user keeps it.
     """
 
     name: str

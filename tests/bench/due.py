@@ -108,7 +108,9 @@ def _populate(client, size):
         volume = claim(namespace, name)
         client.apply(volume)
         bind(client, volume)
-        return client.apply(source(namespace, name, TRIGGER))
+        body = source(namespace, name, TRIGGER)
+        body["spec"]["restic"]["resticConfig"] = name  # first backups of one repository would wait for each other
+        return client.apply(body)
 
     return client.each(create, range(size))
 

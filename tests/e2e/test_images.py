@@ -41,9 +41,6 @@ def test_image_stays_while_a_claim_cannot_be_filled_from_it(stage):
     stage.sync("copy")
     former = stage.status("copy")["latestImage"]["name"]
     stage.repository.save({"file": b"second"}, host="shop")
-    stage.claim("into")
-    stage.destination("other", destinationPVC="into")  # makes sure that the storage itself is well
-    stage.sync("other")
     stage.again("replicationdestination", "copy", "once more")
     stage.tick_until("the second restore to work on its volume", lambda: _has_volume(stage))
     with fault("CreateVolume", "UNAVAILABLE the pool is busy", namespace=stage.namespace):

@@ -66,7 +66,8 @@ def test_deleted_pod_is_a_failed_attempt(endless):
     endless.tick_until("the failed attempt", lambda: "nextRetryTime" in endless.status("nightly"))
     wait_until("the pod to go", lambda: pod not in endless.names("Pod"))
     assert endless.repository.locks() == []
-    assert endless.status("nightly")["latestMoverStatus"]["reason"] == "Interrupted"
+    assert endless.status("nightly")["latestMoverStatus"]["result"] == "Failed"
+    assert endless.condition("nightly")[:2] == ("False", "ProgressingWithRetry")
     _retried(endless)
 
 

@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests.e2e.stage import wait_until
+
 pytestmark = pytest.mark.e2e
 
 
@@ -12,8 +14,9 @@ def test_slot_runs_once_however_many_ticks_see_it(stage):
     stage.claim()
     with stage.volume() as root:
         (root / "file").write_bytes(b"content")
-    stage.source(trigger={"schedule": "* * * * *"}, copyMethod="Snapshot")
+    wait_until("some time before the next slot", lambda: datetime.now(UTC).second < 50)
     before = datetime.now(UTC)
+    stage.source(trigger={"schedule": "* * * * *"}, copyMethod="Snapshot")
     slot = before.replace(second=0, microsecond=0) + timedelta(minutes=1)
     stage.tick()
     assert not stage.list("Job")  # applying a source is no reason to run it

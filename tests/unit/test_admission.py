@@ -10,6 +10,27 @@ RESTORE = make_destination(uid="r")
 PRUNE = make_prune(uid="p")
 
 
+MADE = seen(make_source(name="made", uid="m"), repository_id="1f")
+ELSEWHERE = make_source(name="elsewhere", uid="e", secret="another")
+
+
+@pytest.mark.parametrize(
+    ("due", "running", "queue"),
+    [
+        pytest.param([BACKUP, OTHER], [], "o", id="one-makes-it"),
+        pytest.param([OTHER], [BACKUP], "o", id="one-is-making-it"),
+        pytest.param([BACKUP, OTHER, MADE], [], "", id="it-is-known-by-its-secret"),
+        pytest.param([BACKUP, ELSEWHERE], [], "", id="two-repositories"),
+        pytest.param([BACKUP, RESTORE], [], "", id="a-restore-makes-none"),
+    ],
+)
+def test_a_repository_that_nobody_has_seen_takes_one_backup_at_a_time(due, running, queue):
+    decided = [(each, Start(run=slot_run("09:00:00"), since=at("09:00:00"))) for each in due]
+    decided += [(each, Advance(run=slot_run("09:00:00"), job=make_job(each), message="")) for each in running]
+    waits = [resource.uid for resource, decision in queued(decided) if isinstance(decision, Wait)]
+    assert "".join(sorted(waits)) == queue
+
+
 def claim(resource, clock="09:00:00", **spec):
     return Claim(resource=resource, action=spec.get("action", resource.spec.action), since=at(clock))
 
