@@ -49,9 +49,9 @@ class Client:
             raise RuntimeError(f"{method} {path}: {response.status}: {response.data.decode()[:500]}")
         return json.loads(response.data)
 
-    def apply(self, body, *, manager="bench", subresource=""):
+    def apply(self, body, *, manager="bench", subresource="", force=True):
         """Server-side apply of one object, or of its status."""
-        query = {"fieldManager": manager, "force": "true", "fieldValidation": "Strict"}
+        query = {"fieldManager": manager, "force": str(force).lower(), "fieldValidation": "Strict"}
         return self.request("PATCH", path_of(body, subresource), query=query, body=body, content=APPLY)
 
     def pages(self, kind, *, namespace=None, selector=""):
