@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from reconciler.collisions import REASON as COLLISION
 from reconciler.decision import CREATE, MANUAL, schedule_key, schedule_since
-from reconciler.failures import Policy, policy_of
+from reconciler.failures import HELD, Policy, policy_of
 from reconciler.model import (
     Action,
     Advance,
@@ -25,6 +25,7 @@ from reconciler.model import (
     Status,
     Wait,
 )
+from reconciler.naming import ACCEPT_SHRUNKEN
 from reconciler.schedule import next_slot
 from reconciler.status import parse_time
 
@@ -149,6 +150,7 @@ def finished(resource: Resource, status: Status, decision: Finish, *, now: datet
     began = status.last_sync_start_time or decision.ended
     status = replace(
         _consumed(status, run),
+        held_slot=None,
         last_sync_time=decision.ended,
         last_sync_duration_seconds=max((decision.ended - began).total_seconds(), 0.0),
         consecutive_failures=0,
@@ -158,7 +160,8 @@ def finished(resource: Resource, status: Status, decision: Finish, *, now: datet
     waits, what = ("WaitingForSchedule", "the next slot")
     if not resource.spec.schedule:
         waits, what = ("WaitingForManual", "a new spec.trigger.manual")
-    status = _with(status, now, ("Ready", True, waits, f"last {_DONE[resource.spec.action]} succeeded"))
+    aside = f"; {result.message}" if result.message else ""
+    status = _with(status, now, ("Ready", True, waits, f"last {_DONE[resource.spec.action]} succeeded{aside}"))
     return _with(status, now, ("Synchronizing", False, waits, f"waiting for {what}"))  # as the next tick would say
 
 
@@ -177,6 +180,9 @@ def _failed(resource: Resource, status: Status, decision: Finish, *, now: dateti
     result, run = decision.result, decision.run
     status = replace(status, consecutive_failures=status.consecutive_failures + 1)
     text = f"{_DONE[resource.spec.action]} failed: {result.reason}: {result.message}"
+    if result.reason == HELD:
+        status = replace(status, held_slot=status.held_slot or run.token)
+        text = f"{text}; if that is right, annotate this resource with {ACCEPT_SHRUNKEN}={status.held_slot}"
     retry = retry_time(resource, decision, now=now)
     if retry:
         text = f"attempt {run.attempt} of {MAX_ATTEMPTS}: {text}"

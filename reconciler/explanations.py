@@ -118,6 +118,7 @@ _BOUNDS: Final[Mapping[str, Callable[[Violation], str]]] = {
     "minimum": lambda each: f"must be at least {each.limit}, not {each.value}",
     "maximum": lambda each: f"must be at most {each.limit}, not {each.value}",
     "minItems": lambda _: "must not be empty",
+    "minProperties": lambda _: "must not be empty",
     "maxItems": lambda each: f"has {len(each.value)} entries, at most {each.limit} are allowed",
     "uniqueItems": lambda _: "names an entry twice",
 }

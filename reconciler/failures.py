@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+HELD: Final = "VolumeShrunk"
+
 
 class Policy(StrEnum):
     """What happens after a failure; whatever it is, the next slot of the schedule runs."""
@@ -73,6 +75,12 @@ _ROWS: Final = (
         policy=Policy.STOP,
         meaning="Some files could not be read. A snapshot of the others was stored.",
         remedy="Run the mover as the user the files belong to: restic.moverSecurityContext.",
+    ),
+    Failure(
+        reason=HELD,
+        policy=Policy.STOP,
+        meaning="The volume holds far less than its last snapshot. No backup was made and nothing was forgotten.",
+        remedy="Bring the data back, or accept it with the annotation that the message names.",
     ),
     Failure(
         reason="SnapshotNotFound",

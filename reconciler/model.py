@@ -64,6 +64,14 @@ class MoverIdentity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Guard:
+    """What a backup does when the volume holds less than ``min_percent`` of its last snapshot: Hold, Warn or Off."""
+
+    mode: str = "Hold"
+    min_percent: int = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
     """The spec of either kind after validation; fields that a kind does not have keep their default."""
 
@@ -79,6 +87,11 @@ class Spec:
     identity: str | None = None
     mover_security_context: MoverIdentity | None = None
     ignore_inode: bool = False
+    retain: tuple[tuple[str, str], ...] = ()
+    guard: Guard = field(default_factory=Guard)
+    on_missing: str = "Fail"
+    previous: int = 0
+    restore_as_of: datetime | None = None
     access_modes: tuple[str, ...] = ()
     capacity: str | None = None
     destination_pvc: str | None = None
@@ -146,6 +159,7 @@ class Status:
     current_run: Run | None = None
     last_manual_sync: str | None = None
     consecutive_failures: int = 0
+    held_slot: str | None = None
     repository_id: str | None = None
     schema_fingerprint: str | None = None
     mover_identity: MoverIdentity | None = None
@@ -155,7 +169,10 @@ class Status:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
-    """A valid ReplicationSource or ReplicationDestination as it was listed."""
+    """A valid ReplicationSource or ReplicationDestination as it was listed.
+
+    ``accepted_slot`` is the held slot that a user accepted by an annotation.
+    """
 
     kind: Kind
     namespace: str
@@ -166,6 +183,7 @@ class Resource:
     created: datetime
     spec: Spec
     status: Status
+    accepted_slot: str | None = None
     deleting: bool = False
 
 
@@ -274,7 +292,10 @@ class Volume:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobPlan:
-    """A mover Job to apply: everything templates/<action>.yaml.j2 may say about it."""
+    """A mover Job to apply: everything templates/<action>.yaml.j2 may say about it.
+
+    ``settings`` are further variables of templates/mover.sh by name.
+    """
 
     name: str
     run: Run
@@ -287,7 +308,7 @@ class JobPlan:
     node_name: str | None = None
     security: MoverIdentity = field(default_factory=MoverIdentity)
     privileged: bool = False
-    ignore_inode: bool = False
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ ATTEMPT = f"{API_GROUP}/attempt"
 COPY_METHOD = f"{API_GROUP}/copy-method"
 PRIVILEGED_MOVERS = f"{API_GROUP}/privileged-movers"
 DO_NOT_DELETE = f"{API_GROUP}/do-not-delete"
+ACCEPT_SHRUNKEN = f"{API_GROUP}/accept-shrunken"
 
 _NAME_LIMIT = 52  # a pod's name keeps 58 characters of its Job's; the whole hash must be in it, restic's locks name it
 _LABEL_LIMIT = 63

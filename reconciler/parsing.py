@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from reconciler.model import Action, CopyMethod, Kind, Resource, Spec, Status
+from reconciler.model import Action, CopyMethod, Guard, Kind, Resource, Spec, Status
+from reconciler.naming import ACCEPT_SHRUNKEN
 from reconciler.status import parse_identity, parse_status, parse_time
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -25,6 +26,7 @@ def parse(raw: Mapping[str, Any]) -> Resource:
         created=parse_time(created) if created else _EPOCH,
         spec=parse_spec(kind, raw["spec"]),
         status=parse_status(raw.get("status") or {}) if "uid" in metadata else Status(),
+        accepted_slot=(metadata.get("annotations") or {}).get(ACCEPT_SHRUNKEN),
         deleting="deletionTimestamp" in metadata,
     )
 
@@ -33,7 +35,7 @@ def parse_spec(kind: Kind, raw: Mapping[str, Any]) -> Spec:
     """The spec of either kind with what an absent field means put in."""
     trigger, restic = raw["trigger"], raw["restic"]
     security = restic.get("moverSecurityContext")
-    capacity = restic.get("capacity")
+    capacity, guard = restic.get("capacity"), restic.get("guard", {})
     return Spec(
         action=Action(restic.get("resticArg", _DEFAULT_ACTION[kind])),
         secret=restic["resticConfig"],
@@ -47,6 +49,11 @@ def parse_spec(kind: Kind, raw: Mapping[str, Any]) -> Spec:
         identity=restic.get("identity"),
         mover_security_context=parse_identity(security) if security else None,
         ignore_inode=restic.get("ignoreInode", False),
+        retain=tuple((name, str(value)) for name, value in restic.get("retain", {}).items()),
+        guard=Guard(mode=guard.get("mode", "Hold"), min_percent=guard.get("minPercent", 10)),
+        on_missing=restic.get("onMissing", "Fail"),
+        previous=restic.get("previous", 0),
+        restore_as_of=parse_time(restic["restoreAsOf"].upper()) if "restoreAsOf" in restic else None,
         access_modes=tuple(restic.get("accessModes", ())),
         capacity=None if capacity is None else str(capacity),
         destination_pvc=restic.get("destinationPVC"),

@@ -62,7 +62,7 @@ def start_plan(resource: Resource, run: Run, surroundings: Surroundings) -> JobP
         node_name=None if own_volume else _node_of(user_claim, surroundings),
         security=identity if spec.action is Action.RESTORE else _reader(identity),
         privileged=identity.run_as_user == _ROOT,
-        ignore_inode=spec.ignore_inode,
+        settings=settings_of(resource),
     )
 
 
@@ -97,6 +97,27 @@ def inferred_identity(resource: Resource, surroundings: Surroundings) -> MoverId
     if user is None or user.security == MoverIdentity():
         return resource.status.mover_identity
     return user.security
+
+
+def settings_of(resource: Resource) -> dict[str, str]:
+    """What templates/mover.sh is told beyond its action and host, as environment variables."""
+    spec, status = resource.spec, resource.status
+    if spec.action is Action.RESTORE:
+        as_of = spec.restore_as_of
+        return {
+            "QUILL_ON_MISSING": spec.on_missing,
+            "QUILL_PREVIOUS": str(spec.previous),
+            "QUILL_AS_OF": str(int(as_of.timestamp())) if as_of else "",
+        }
+    if spec.action is Action.PRUNE:
+        return {}
+    accepted = status.held_slot is not None and resource.accepted_slot == status.held_slot
+    return {
+        "QUILL_IGNORE_INODE": "true" if spec.ignore_inode else "",
+        "QUILL_RETAIN": " ".join(f"--keep-{name}={value}" for name, value in spec.retain),
+        "QUILL_GUARD": "Off" if accepted else spec.guard.mode,
+        "QUILL_MIN_PERCENT": str(spec.guard.min_percent),
+    }
 
 
 def _blocked(resource: Resource, identity: MoverIdentity, surroundings: Surroundings) -> Wait | None:

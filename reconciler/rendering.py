@@ -164,7 +164,7 @@ def _job_values(plan: JobPlan) -> dict[str, Any]:
         "secret": plan.secret,
         "claim": plan.claim,
         "host": _literal(plan.host or ""),
-        "ignore_inode": plan.ignore_inode,
+        "settings": {name: _literal(value) for name, value in plan.settings.items()},
         "node_name": plan.node_name,
         "privileged": plan.privileged,
         "user": user,

@@ -37,6 +37,8 @@ _STATISTICS: Final = (
     "blobs_pruned",
     "freed_bytes",
     "remaining_bytes",
+    "snapshots_kept",
+    "snapshots_removed",
 )
 
 

@@ -24,6 +24,7 @@ _PLAIN: Final = {
     "observedSchedule": "observed_schedule",
     "lastManualSync": "last_manual_sync",
     "consecutiveFailures": "consecutive_failures",
+    "heldSlot": "held_slot",
     "repositoryID": "repository_id",
     "schemaFingerprint": "schema_fingerprint",
 }

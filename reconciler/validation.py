@@ -7,6 +7,7 @@ sizes, which a schema cannot judge. A user's mistake is a value here, never an e
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
+from datetime import date
 from functools import lru_cache
 from typing import Any, Final, cast
 
@@ -112,6 +113,9 @@ def _judged(spec: Mapping[str, Any]) -> Iterator[Problem]:
             yield Problem("spec.trigger.timeZone", sentence, hint, "time-zone")
     if isinstance(restic, Mapping) and _is_zero(restic.get("capacity")):
         yield Problem("spec.restic.capacity", "must be more than 0", rule="out-of-bounds")
+    if isinstance(restic, Mapping) and _is_no_date(restic.get("restoreAsOf")):
+        sentence = f"{restic['restoreAsOf']} names a day that the calendar does not have"
+        yield Problem("spec.restic.restoreAsOf", sentence, rule="bad-format")
 
 
 def _is_zero(capacity: object) -> bool:
@@ -119,6 +123,17 @@ def _is_zero(capacity: object) -> bool:
         return isinstance(capacity, str) and parse_quantity(capacity) == 0
     except ValueError:
         return False
+
+
+def _is_no_date(moment: object) -> bool:
+    """Whether it looks like a time, and its day does not exist."""
+    if not isinstance(moment, str) or not re.match(r"\d{4}-\d{2}-\d{2}[Tt]", moment):
+        return False
+    try:
+        date.fromisoformat(moment[:10])
+    except ValueError:
+        return True
+    return False
 
 
 def _kind_problem(name: object) -> Problem:

@@ -1,7 +1,6 @@
 # What a mover's container runs: one restic job, and one JSON object about it for the tick (reconciler/results.py).
 #
-# POSIX sh with busybox's programs and restic 0.14 or later, nothing else. It reaches the container as an argument, where
-# Kubernetes would replace a dollar sign before a parenthesised name, and halve two in a row: neither may stand here.
+# POSIX sh with busybox's programs and restic 0.14 or later, nothing else. It is handed to the container as an argument.
 # restic is always a child: as process 1 it would not be stopped by signals, and its locks could not be told from ours.
 set -u
 umask 077
@@ -10,7 +9,7 @@ unset RESTIC_HOST # from a Secret it would silently choose which snapshots exist
 
 action=${QUILL_ACTION:-} data=${QUILL_DATA:-/data} report=${QUILL_REPORT:-/dev/termination-log}
 patience=${QUILL_PROBE_TIMEOUT:-60} allowance=${QUILL_TIMEOUT:-86400} grace=${QUILL_GRACE:-30} settling=${QUILL_SETTLE:-15}
-phase=start repository='' snapshot='' numbers='' child='' interrupted=''
+phase=start repository='' snapshot='' numbers='' child='' interrupted='' warning=''
 code=0 late='' guess='' words=''
 
 # --- awk: what all its programs share -------------------------------------------------------------------------------
@@ -228,10 +227,20 @@ function reason(s, gave_up) {
 }
 '
 
-# Which snapshot a restore takes. Says, a line each: how many (host, paths) fit the identity, the newest snapshot of the
+# Which snapshot a restore takes. Says, a line each: how many (host, paths) fit the identity, the snapshot to take of the
 # last of them, all that fit, and all there are. "?" when what restic printed is no list.
 choose='
 { text = text $0 "\n" }
+# Seconds since 1970 of a time as restic writes it; a year begins in March here, so that a leap day ends it.
+function epoch(s,   year, month, day, zone, offset) {
+    year = substr(s, 1, 4) + 0; month = substr(s, 6, 2) + 0; day = substr(s, 9, 2) + 0
+    if (month < 3) { year--; month += 12 }
+    day += int((153 * (month - 3) + 2) / 5) + 365 * year + int(year / 4) - int(year / 100) + int(year / 400) - 719469
+    zone = substr(s, 20)
+    sub(/^\.[0-9]+/, "", zone)
+    offset = zone ~ /^[-+]/ ? (substr(zone, 1, 1) "1") * (substr(zone, 2, 2) * 3600 + substr(zone, 5, 2) * 60) : 0
+    return day * 86400 + substr(s, 12, 2) * 3600 + substr(s, 15, 2) * 60 + substr(s, 18, 2) - offset
+}
 END {
     if (text !~ /^[ \n]*(\[.*\]|null)[ \n]*$/) { print "?"; exit }
     parse(text)
@@ -241,13 +250,34 @@ END {
         host = value[i ".hostname"] ""
         group = host " (" paths ")"
         fits = ENVIRON["QUILL_HOST"] == "" || (decode(host) "") == (ENVIRON["QUILL_HOST"] "")
-        if (fits) id = value[i ".id"]
+        if (fits && (ENVIRON["QUILL_AS_OF"] == "" || epoch(value[i ".time"]) <= ENVIRON["QUILL_AS_OF"] + 0))
+            taken[i] = epoch(value[i ".time"])
         if (group in seen) continue
         seen[group] = 1
         all = all (all ? ", " : "") decode(group)
         if (fits) { count++; fitting = fitting (fitting ? ", " : "") decode(group) }
     }
+    for (skip = ENVIRON["QUILL_PREVIOUS"] + 0; skip >= 0; skip--) {
+        best = ""
+        for (i in taken) if (best == "" || taken[i] > taken[best] || (taken[i] == taken[best] && i + 0 > best + 0)) best = i
+        id = best == "" ? "" : value[best ".id"]
+        delete taken[best]
+    }
     print count + 0; print id; print clean(fitting, 800); print clean(all, 800)
+}
+'
+
+# What the newest snapshot of a list holds, "FILES BYTES" as restic 0.17 and later say it, else "id ID"; nothing for none.
+counts='
+{ text = text $0 }
+END {
+    parse(text)
+    newest = -1
+    for (i = 0; (i ".id") in value; i++) newest = i
+    if (newest < 0) exit
+    if ((newest ".summary.total_bytes_processed") in value)
+        print value[newest ".summary.total_files_processed"], value[newest ".summary.total_bytes_processed"]
+    else print "id " value[newest ".id"]
 }
 '
 
@@ -416,6 +446,7 @@ open_repository() {
     # With a missing bucket on S3 the probe hangs, yet init makes the bucket.
     case $action,$why,$late in
         backup,RepositoryNotFound,* | backup,RepositoryUnreachable,yes) initialise ;;
+        *,RepositoryNotFound,*) not_there "$why" "$words" ;;
         *) fail "$why" "$words" ;;
     esac
 }
@@ -451,11 +482,60 @@ backup() {
     if [ "${QUILL_IGNORE_INODE:-}" = true ]; then set -- "$@" --ignore-inode; fi
     # ext4's own, for root only: it must not make every backup of a block volume a partial one.
     if [ -d lost+found ] && ! ls lost+found/ >/dev/null 2>&1; then set -- "$@" --exclude "$PWD/lost+found"; fi
+    [ "${QUILL_GUARD:-Off}" = Off ] || guard
     mark backup
     work_on - "$@" .
     [ "$code" -ne 3 ] || [ -n "$interrupted$late" ] || fail PartialBackup "$words"
     [ "$code" -eq 0 ] || give_up
     [ -n "$snapshot" ] || fail MoverFailed "restic backup told of no snapshot; $words"
+    [ -z "${QUILL_RETAIN:-}" ] || [ -n "$warning" ] || forget
+}
+
+# An empty volume is more often an accident than a wish: it is compared with its last snapshot before it becomes the newest.
+guard() {
+    mark guard
+    work_on "$work/snapshots" snapshots --json --no-lock --latest 1 --host "$QUILL_HOST" --path "$PWD" || give_up
+    held=$(awk "$shared$counts" "$work/snapshots")
+    set -- ! -type d
+    case $held in
+        '') return 0 ;;
+        'id '*)
+            work_on "$work/stats" stats --mode restore-size --no-lock --json "${held#id }" || give_up
+            held=$(awk "$shared"'{ text = text $0 } END { parse(text); print value["total_file_count"], value["total_size"] }' "$work/stats")
+            set -- -mindepth 1 # these counts have the directories
+            ;;
+    esac
+    files=$(find . -xdev "$@" -print 2>/dev/null | wc -l)
+    bytes=$(find . -xdev -type f -exec stat -c %s {} + 2>/dev/null | awk '{ sum += $1 } END { printf "%.0f", sum }')
+    verdict=$(awk -v now="$files $bytes" -v then="$held" -v least="${QUILL_MIN_PERCENT:-10}" 'BEGIN {
+        split(now, n, " "); split(then, t, " ")
+        if (n[1] * 100 < t[1] * least || n[2] * 100 < t[2] * least)
+            printf "the volume holds %d files and %.0f bytes, its last snapshot %d and %.0f", n[1], n[2], t[1], t[2]
+    }')
+    [ -n "$verdict" ] || return 0
+    [ "$QUILL_GUARD" = Warn ] || fail VolumeShrunk "$verdict"
+    warning="$verdict; no snapshot was forgotten"
+}
+
+# Only after a good backup, only for this host and path. That it failed does not make the backup a failure.
+forget() {
+    mark forget
+    counted=$numbers made=$snapshot
+    # QUILL_RETAIN is made of checked numbers and meant to be several words.
+    # shellcheck disable=SC2086
+    set -- forget --json --host "$QUILL_HOST" --path "$PWD" --group-by host,paths $QUILL_RETAIN ${locking:+"$locking"}
+    if ! work_on "$work/forgotten" "$@"; then
+        explain
+        warning="its old snapshots were not forgotten: $why: $words"
+    else
+        counted="$counted,$(awk "$shared"'{ text = text $0 } END {
+            parse(text)
+            while (("0.keep." kept + 0 ".short_id") in value) kept++
+            while (("0.remove." gone + 0 ".short_id") in value) gone++
+            printf "\"snapshots_kept\":%d,\"snapshots_removed\":%d", kept, gone
+        }' "$work/forgotten")"
+    fi
+    numbers=$counted snapshot=$made
 }
 
 restore() {
@@ -474,18 +554,27 @@ restore() {
 
 choose_snapshot() {
     mark snapshots
-    work_on "$work/snapshots" snapshots --json --latest 1 --no-lock || give_up
+    set -- snapshots --json --no-lock
+    if [ "${QUILL_PREVIOUS:-0}" = 0 ] && [ -z "${QUILL_AS_OF:-}" ]; then set -- "$@" --latest 1; fi
+    work_on "$work/snapshots" "$@" || give_up
     awk "$shared$choose" "$work/snapshots" >"$work/chosen"
     { IFS= read -r count && IFS= read -r chosen && IFS= read -r fitting && IFS= read -r all; } <"$work/chosen"
     case $count in
         '?') fail MoverFailed "restic snapshots printed no list; $words" ;;
-        0) fail SnapshotNotFound "no snapshot${QUILL_HOST:+ of $QUILL_HOST}; the repository has ${all:-none}" ;;
-        1) ;;
+        0) not_there SnapshotNotFound "no snapshot${QUILL_HOST:+ of $QUILL_HOST}; the repository has ${all:-none}" ;;
+        1) [ -n "$chosen" ] || not_there SnapshotNotFound "$fitting has no snapshot that early" ;;
         *)
             [ -z "${QUILL_HOST:-}" ] || fail AmbiguousIdentity "several paths were saved as $QUILL_HOST: $fitting"
             fail AmbiguousIdentity "set spec.restic.identity to one of: $fitting"
             ;;
     esac
+}
+
+# Only what is surely not there may be taken for nothing to restore.
+not_there() {
+    [ "$action,${QUILL_ON_MISSING:-Fail}" = restore,Empty ] || fail "$@"
+    numbers='"total_files":0,"total_bytes":0'
+    finish 0 Successful '' "nothing was restored: $2"
 }
 
 prune() {
@@ -509,7 +598,7 @@ start() {
         prune) prune ;;
     esac
     phase=$action
-    finish 0 Successful
+    finish 0 Successful '' "$warning"
 }
 
 start

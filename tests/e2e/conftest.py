@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.rendering import Renderer
 from tests import cluster
 from tests.cluster.cluster import control_plane
 from tests.e2e.stage import ACCOUNT, ACCOUNT_GROUPS, ROOT, SYSTEM, Installation, Repository, Stage, api_server, kubectl
@@ -27,12 +28,16 @@ def pytest_runtest_makereport(item, call):
 
 
 @pytest.fixture(scope="session")
-def quill():
-    """Quill, installed in the running cluster; its CronJob is suspended."""
+def quill(tmp_path_factory):
+    """Quill, installed in the running cluster; its CronJob is suspended.
+
+    The templates are a copy, as the code is that was imported: the checkout may be edited while the tests run.
+    """
+    templates = shutil.copytree(ROOT / "templates", tmp_path_factory.mktemp("quill") / "templates")
     subprocess.run([sys.executable, "-m", "tests.cluster", "up"], check=True, cwd=ROOT)  # its daemons outlive us
     admin = api_server(cluster.kubeconfig())
     account = api_server(control_plane().user_kubeconfig(ACCOUNT, groups=ACCOUNT_GROUPS))
-    installation = Installation(admin, account)
+    installation = Installation(admin, account, Renderer(Path(templates), image=cluster.MOVER))
     installation.install()
     yield installation
     kubectl("delete", "clusterrole/quill", "clusterrolebinding/quill", f"namespace/{SYSTEM}")

@@ -19,7 +19,6 @@ from kubernetes import config
 from kubernetes.client import Configuration
 
 from reconciler.cluster import ApiServer
-from reconciler.rendering import Renderer
 from reconciler.tick import Tick
 from tests import cluster
 from tests.cluster.objectstore import BUCKETS, PASSWORD, SECRET_KEY
@@ -68,8 +67,9 @@ def wait_until(what, check, *, patience=PATIENCE, pause=0.2):
 class Installation:
     """Quill in the cluster, from an overlay as a user would write it. Its CronJob sleeps until it is woken."""
 
-    def __init__(self, admin, account, *, namespace=SYSTEM):
-        self.admin, self.account, self.namespace, self._ticks = admin, account, namespace, 0
+    def __init__(self, admin, account, renderer, *, namespace=SYSTEM):
+        self.admin, self.account, self.renderer = admin, account, renderer
+        self.namespace, self._ticks = namespace, 0
 
     def install(self, *, base="cluster", **more):
         images = [
@@ -163,7 +163,7 @@ class Stage:
 
     def __init__(self, installation, name, repository, *, labels=None):
         self.admin, self.namespace, self.repository = installation.admin, name, repository
-        self._quill, self._renderer = installation.account, Renderer(ROOT / "templates", image=cluster.MOVER)
+        self._quill, self._renderer = installation.account, installation.renderer
         self._seen_in_ticks = []
         apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels or {}}})
 

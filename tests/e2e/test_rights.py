@@ -22,7 +22,7 @@ RIGHTS = {
     (SNAPSHOTS, "volumesnapshots"): MAKES,
     ("", "pods"): ["list"],
     ("", "namespaces"): ["get"],
-    ("events.k8s.io", "events"): ["create", "patch"],
+    ("events.k8s.io", "events"): ["create"],
 }
 EVERYBODYS = {"authorization.k8s.io", "authentication.k8s.io", "certificates.k8s.io"}
 CHANGES = ("create", "update", "patch", "delete")
@@ -44,6 +44,7 @@ WRONGS = [
     ("deletecollection", "", "persistentvolumeclaims"),
     ("deletecollection", "batch", "jobs"),
     ("watch", "batch", "jobs"),
+    ("patch", "events.k8s.io", "events"),
 ]
 
 
@@ -129,7 +130,7 @@ def test_overlay_replaces_one_template_and_movers_are_restricted(quill, restrict
         "      restartPolicy: Never\n", "      restartPolicy: Never\n      nodeSelector: {kubernetes.io/os: linux}\n"
     )
     assert own.count("storage\n") > template.count("storage\n")
-    local = Installation(quill.admin, quill.account, namespace=stage.namespace)
+    local = Installation(quill.admin, quill.account, quill.renderer, namespace=stage.namespace)
     generator = {"name": "quill-templates", "behavior": "merge", "files": ["mover.yaml.j2"]}
     local.install(
         base="namespaced", namespace=stage.namespace, configMapGenerator=[generator], files={"mover.yaml.j2": own}

@@ -9,7 +9,7 @@ _STATISTICS = {
     "filesNew": 1, "filesChanged": 2, "filesUnmodified": 3, "dirsNew": 0, "dirsChanged": 0, "dirsUnmodified": 0,
     "dataBlobs": 4, "treeBlobs": 5, "dataAdded": 6, "totalFilesProcessed": 6, "totalBytesProcessed": 2**40,
     "totalDuration": 1.25, "filesRestored": 0, "bytesRestored": 0, "totalFiles": 0, "totalBytes": 0, "blobsPruned": 0,
-    "freedBytes": 0, "remainingBytes": 0,
+    "freedBytes": 0, "remainingBytes": 0, "snapshotsKept": 3, "snapshotsRemoved": 1,
 }  # fmt: skip
 
 FULL = Status(
@@ -28,6 +28,7 @@ FULL = Status(
     current_run=Run(token="manual:" + "x" * 63, attempt=2, start_time=_THEN),
     last_manual_sync="x" * 63,
     consecutive_failures=2,
+    held_slot="2026-01-02T03:04:05Z",
     repository_id="0" * 64,
     schema_fingerprint="0123456789abcdef",
     mover_identity=MoverIdentity(run_as_user=1, run_as_group=2, fs_group=3, supplemental_groups=(4,)),

@@ -30,6 +30,8 @@ from reconciler.model import (
 )
 from tests.factories import at, condition, make_destination, make_job, make_source, seen, slot_run
 
+IDLE_SOURCE = make_source()
+RUN_OF_NINE = slot_run("09:00:00")
 NOW = at("09:05:00")
 HOURLY = make_source()
 NINE = slot_run("09:00:00", start_time=at("09:00:05"))
@@ -488,3 +490,42 @@ def test_a_message_says_what_was_done(action, word):
     resource = make_source(action=action)
     assert finished(resource, UNDER_WAY, ended(SUCCESS), now=NOW).conditions[0].message == f"last {word} succeeded"
     assert f": {word} failed:" in finished(resource, UNDER_WAY, ended(failure()), now=NOW).conditions[0].message
+
+
+SHRUNK = MoverResult(successful=False, reason="VolumeShrunk", message="the volume holds 0 files")
+
+
+def held(status, token):
+    return finished(IDLE_SOURCE, status, Finish(run=Run(token=token), result=SHRUNK, ended=NOW), now=NOW)
+
+
+def test_a_source_that_is_held_says_how_to_accept_it():
+    status = held(UNDER_WAY, "2026-01-02T09:00:00Z")
+    assert said(status)[:2] == ["Ready=False/VolumeShrunk", "Stalled=True/VolumeShrunk"]
+    assert (
+        "annotate this resource with scribe.backube/accept-shrunken=2026-01-02T09:00:00Z"
+        in status.conditions[0].message
+    )
+    assert (status.held_slot, status.next_retry_time) == ("2026-01-02T09:00:00Z", None)
+
+
+def test_it_is_the_first_slot_that_is_to_be_accepted_until_a_backup_is_good():
+    status = held(held(UNDER_WAY, "2026-01-02T09:00:00Z"), "2026-01-02T10:00:00Z")
+    assert status.held_slot == "2026-01-02T09:00:00Z"
+    good = Finish(run=Run(token="2026-01-02T11:00:00Z"), result=MoverResult(successful=True), ended=NOW)
+    assert finished(IDLE_SOURCE, status, good, now=NOW).held_slot is None
+
+
+def test_what_went_wrong_beside_a_good_backup_is_told():
+    aside = MoverResult(successful=True, message="its old snapshots were not forgotten: RepositoryLocked")
+    status = finished(IDLE_SOURCE, UNDER_WAY, Finish(run=Run(token="create"), result=aside, ended=NOW), now=NOW)
+    assert status.conditions[0].message == f"last backup succeeded; {aside.message}"
+
+
+@pytest.mark.parametrize("cause", ["ImagePullFailed", "SecretNotFound"])
+def test_a_mover_that_cannot_begin_says_why_and_ready_again_once_it_can(cause):
+    blocked = Advance(run=RUN_OF_NINE, job=make_job(), message="cannot start: …", cause=cause)
+    status = advancing(UNDER_WAY, blocked, now=NOW)
+    assert said(status) == [f"Ready=False/{cause}", f"Reconciling=True/{cause}", "Synchronizing=True/SyncInProgress"]
+    going = advancing(status, replace(blocked, cause="", message="is running"), now=NOW)
+    assert said(going) == ["Ready=True/Progressing", "Synchronizing=True/SyncInProgress"]

@@ -250,6 +250,112 @@ def test_each_step_is_marked_before_it_begins(mover):
 A, B, C = "a" * 64, "b" * 64, "c" * 64
 
 
+GUARDED = {"QUILL_GUARD": "Hold", "QUILL_MIN_PERCENT": "50"}
+LAST = json.dumps([{"id": "a" * 64, "hostname": "shop-db", "paths": ["/data"], "time": "2026-01-01T00:00:00Z"}])
+
+
+def last(files, size):
+    """A snapshot as restic 0.17 lists it, which knows what it holds."""
+    summary = {"total_files_processed": files, "total_bytes_processed": size}
+    return {"snapshots": Reply(out=json.dumps([json.loads(LAST)[0] | {"summary": summary}])), "backup": SAVING}
+
+
+def old_last(files, size):
+    """One as older versions list it; their stats count directories, too."""
+    stats = Reply(out=json.dumps({"total_size": size, "total_file_count": files}))
+    return {"snapshots": Reply(out=LAST), "stats": stats, "backup": SAVING}
+
+
+@pytest.mark.parametrize(
+    ("replies", "env", "reason"),
+    [
+        pytest.param(last(2, 20), GUARDED, None, id="as-it-was"),
+        pytest.param(last(4, 40), GUARDED, None, id="exactly-half"),
+        pytest.param(last(5, 20), GUARDED, "VolumeShrunk", id="fewer-files"),
+        pytest.param(last(2, 41), GUARDED, "VolumeShrunk", id="fewer-bytes"),
+        pytest.param(last(5, 41), GUARDED | {"QUILL_MIN_PERCENT": "10"}, None, id="a-lower-bar"),
+        pytest.param(last(0, 0), GUARDED, None, id="it-was-empty-before"),
+        pytest.param(old_last(3, 20), GUARDED, None, id="old-as-it-was"),
+        pytest.param(old_last(7, 20), GUARDED, "VolumeShrunk", id="old-fewer-files"),
+        pytest.param(old_last(3, 41), GUARDED, "VolumeShrunk", id="old-fewer-bytes"),
+        pytest.param({"snapshots": Reply(out="[]"), "backup": SAVING}, GUARDED, None, id="first-backup"),
+        pytest.param({"snapshots": Reply(out="null"), "backup": SAVING}, GUARDED, None, id="first-backup-null"),
+        pytest.param({"backup": SAVING}, {"QUILL_GUARD": "Off"}, None, id="off"),
+        pytest.param(
+            {"snapshots": new_fatal(1, "cannot list"), "backup": SAVING}, GUARDED, "MoverFailed", id="not-known"
+        ),
+    ],
+)
+def test_a_volume_that_shrank_is_not_backed_up(mover, replies, env, reason):
+    (mover.directory / "data" / "folder").mkdir()
+    (mover.directory / "data" / "one").write_text("x" * 10)
+    (mover.directory / "data" / "folder" / "two").write_text("x" * 10)
+    outcome = mover.run("backup", replies, **env)
+    assert outcome.report.get("reason") == reason
+    assert any(call[:2] == ["backup", "--json"] for call in outcome.calls) is (reason is None)
+
+
+def test_the_guard_says_what_it_saw(mover):
+    outcome = mover.run("backup", last(1000, 2**40), **GUARDED)
+    words = "the volume holds 0 files and 0 bytes, its last snapshot 1000 and 1099511627776"
+    assert (outcome.code, outcome.report["message"], outcome.report["phase"]) == (1, words, "guard")
+
+
+def test_a_guard_that_only_warns_makes_the_backup_and_forgets_nothing(mover):
+    outcome = mover.run("backup", last(1000, 2**40), QUILL_GUARD="Warn", QUILL_RETAIN="--keep-last=1")
+    assert (outcome.report["result"], outcome.report["snapshotID"]) == ("Successful", "c8feaa2a")
+    assert outcome.report["message"].endswith("1000 and 1099511627776; no snapshot was forgotten")
+    assert not [call for call in outcome.calls if call[0] == "forget"]
+
+
+FORGOTTEN = Reply(
+    out=json.dumps(
+        [
+            {
+                "tags": None,
+                "host": "shop-db",
+                "paths": ["/data"],
+                "keep": [{"short_id": "aaaaaaaa", "paths": ["/data"]}, {"short_id": "bbbbbbbb", "paths": ["/data"]}],
+                "remove": [{"short_id": "cccccccc", "paths": ["/data"]}],
+                "reasons": [{"snapshot": {"short_id": "aaaaaaaa"}, "matches": ["last snapshot"]}],
+            }
+        ]
+    )
+)
+
+
+def test_after_a_good_backup_its_own_old_snapshots_are_forgotten(mover):
+    replies = {"help": NEW_HELP, "backup": SAVING, "forget": FORGOTTEN}
+    outcome = mover.run("backup", replies, QUILL_RETAIN="--keep-last=2 --keep-within=30d")
+    data = f"{mover.directory}/data"
+    assert asked(outcome, "forget") == [
+        "forget", "--json", "--host", "shop-db", "--path", data, "--group-by", "host,paths", "--keep-last=2",
+        "--keep-within=30d", "--retry-lock=600s",
+    ]  # fmt: skip
+    assert outcome.report["summary"] == SAVED_NUMBERS | {"snapshots_kept": 2, "snapshots_removed": 1}
+    assert outcome.report["snapshotID"] == "c8feaa2a"
+
+
+def test_nothing_is_forgotten_that_nobody_asked_for(mover):
+    assert not [call for call in mover.run("backup", {"backup": SAVING}).calls if call[0] == "forget"]
+
+
+@pytest.mark.parametrize(
+    "backup", [Reply(code=1, err="no\n"), Reply(code=3, out=SAVING.out)], ids=["failed", "partial"]
+)
+def test_nothing_is_forgotten_after_a_backup_that_is_not_good(mover, backup):
+    outcome = mover.run("backup", {"backup": backup}, QUILL_RETAIN="--keep-last=1")
+    assert outcome.report["result"] == "Failed"
+    assert not [call for call in outcome.calls if call[0] == "forget"]
+
+
+def test_a_backup_stays_good_when_forgetting_fails(mover):
+    replies = {"backup": SAVING, "forget": new_fatal(11, "repository is already locked by PID 7 on other")}
+    outcome = mover.run("backup", replies, QUILL_RETAIN="--keep-last=1")
+    assert (outcome.code, outcome.report["result"], outcome.report["summary"]) == (0, "Successful", SAVED_NUMBERS)
+    assert outcome.report["message"].startswith("its old snapshots were not forgotten: RepositoryLocked: ")
+
+
 def snapshots(*items, **more):
     return json.dumps(
         [
@@ -330,6 +436,76 @@ ODD = 'o"dd\\ hôst\t<1> 𝄞'
 def test_restore_finds_the_snapshot(mover, host, listing, chosen):
     outcome = mover.run("restore", {"snapshots": Reply(out=listing), "restore": RESTORED}, QUILL_HOST=host)
     assert (outcome.report["result"], asked(outcome, "restore")[1]) == ("Successful", chosen)
+
+
+def dated(*times):
+    """A list of snapshots of one host, in this order, each named after its place in it."""
+    listed = json.loads(snapshots(*(("shop-db", ["/data"], f"{number:064x}") for number in range(len(times)))))
+    return json.dumps([each | {"time": time} for each, time in zip(listed, times, strict=True)])
+
+
+DAYS = dated(
+    "2026-02-27T23:00:00Z", "2026-02-28T23:59:59.999999999Z", "2026-03-01T01:00:00+02:00", "2026-03-02T00:00:00Z"
+)
+LEAP = dated("2024-02-28T12:00:00Z", "2024-02-29T12:00:00.5-01:00", "2024-03-01T00:00:00Z", "2023-12-31T23:59:59Z")
+
+
+def seconds(text):
+    return str(int(datetime.fromisoformat(text).timestamp()))
+
+
+@pytest.mark.parametrize(
+    ("listing", "env", "chosen"),
+    [
+        pytest.param(DAYS, {}, 3, id="newest"),
+        pytest.param(DAYS, {"QUILL_PREVIOUS": "1"}, 1, id="one-before-by-time-not-by-place"),
+        pytest.param(DAYS, {"QUILL_PREVIOUS": "3"}, 0, id="the-oldest"),
+        pytest.param(DAYS, {"QUILL_PREVIOUS": "4"}, None, id="more-than-there-are"),
+        pytest.param(DAYS, {"QUILL_AS_OF": seconds("2026-03-02T00:00:00+00:00")}, 3, id="exactly-then"),
+        pytest.param(DAYS, {"QUILL_AS_OF": seconds("2026-03-01T23:59:59+00:00")}, 1, id="a-second-before"),
+        pytest.param(DAYS, {"QUILL_AS_OF": seconds("2026-02-28T23:30:00+00:00")}, 2, id="in-another-zone"),
+        pytest.param(DAYS, {"QUILL_AS_OF": seconds("2026-02-28T23:30:00+00:00"), "QUILL_PREVIOUS": "1"}, 0, id="both"),
+        pytest.param(DAYS, {"QUILL_AS_OF": seconds("2026-01-01T00:00:00+00:00")}, None, id="before-the-first"),
+        pytest.param(LEAP, {"QUILL_AS_OF": seconds("2024-02-29T13:00:00+00:00")}, 1, id="leap-day"),
+        pytest.param(LEAP, {"QUILL_AS_OF": seconds("2024-02-29T12:59:59+00:00")}, 0, id="before-the-leap-day"),
+        pytest.param(LEAP, {"QUILL_AS_OF": seconds("2024-01-01T00:00:00+00:00")}, 3, id="new-year"),
+    ],
+)
+def test_restore_takes_the_snapshot_of_a_time(mover, listing, env, chosen):
+    outcome = mover.run("restore", {"snapshots": Reply(out=listing), "restore": RESTORED}, **env)
+    if chosen is None:
+        assert (outcome.report["reason"], outcome.code) == ("SnapshotNotFound", 1)
+        assert "shop-db (/data) has no snapshot that early" in outcome.report["message"]
+    else:
+        assert outcome.report["snapshotID"] == f"{chosen:064x}"
+
+
+EMPTY_ALLOWED = {"QUILL_ON_MISSING": "Empty"}
+
+
+@pytest.mark.parametrize(
+    ("replies", "env", "result"),
+    [
+        pytest.param({"snapshots": Reply(out="[]")}, {}, "Failed", id="fail-without-a-word"),
+        pytest.param({"snapshots": Reply(out="[]")}, EMPTY_ALLOWED, "Successful", id="no-snapshot"),
+        pytest.param(
+            {"snapshots": Reply(out=snapshots(("x", ["/data"], "a" * 64)))}, EMPTY_ALLOWED, "Successful", id="others"
+        ),
+        pytest.param(
+            {"cat": new_fatal(10, "repository does not exist")}, EMPTY_ALLOWED, "Successful", id="no-repository"
+        ),
+        pytest.param({"cat": new_fatal(12, "wrong password")}, EMPTY_ALLOWED, "Failed", id="wrong-password"),
+        pytest.param({"cat": old_fatal("dial tcp: connection refused")}, EMPTY_ALLOWED, "Failed", id="unreachable"),
+        pytest.param({"snapshots": old_fatal("unexpected EOF")}, EMPTY_ALLOWED, "Failed", id="list-that-breaks-off"),
+        pytest.param({"snapshots": Reply(out="[{")}, EMPTY_ALLOWED, "Failed", id="half-a-list"),
+    ],
+)
+def test_only_what_is_surely_not_there_is_nothing_to_restore(mover, replies, env, result):
+    outcome = mover.run("restore", replies, **env)
+    assert outcome.report["result"] == result
+    if result == "Successful":
+        assert outcome.report["summary"] == {"total_files": 0, "total_bytes": 0}
+        assert outcome.report["message"].startswith("nothing was restored: ")
 
 
 @pytest.mark.parametrize(

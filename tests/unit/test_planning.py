@@ -1,9 +1,13 @@
+from dataclasses import replace
+from datetime import UTC, datetime
+
 import pytest
 
 from reconciler.model import (
     Advance,
     Children,
     CopyMethod,
+    Guard,
     JobPlan,
     MoverIdentity,
     Run,
@@ -19,6 +23,7 @@ from reconciler.planning import (
     inferred_identity,
     needs_namespace,
     needs_pods,
+    settings_of,
     start_plan,
 )
 from tests.factories import (
@@ -78,9 +83,46 @@ def test_a_job_waits_behind_its_gate_for_a_volume_of_its_own(resource, suspend, 
     assert plan.copy_method is resource.spec.copy_method
 
 
-def test_ignore_inode_reaches_the_mover_only_when_asked_for():
-    assert start_plan(make_source(ignore_inode=True), RUN, CLUSTER).ignore_inode
-    assert not start_plan(SOURCE, RUN, CLUSTER).ignore_inode
+HELD = seen(SOURCE, held_slot="2026-01-02T03:00:00Z")
+GUARDED, NOT_GUARDED = {"QUILL_GUARD": "Hold"}, {"QUILL_GUARD": "Off"}
+PATIENT = {"QUILL_ON_MISSING": "Fail", "QUILL_PREVIOUS": "0", "QUILL_AS_OF": ""}
+
+
+@pytest.mark.parametrize(
+    ("resource", "settings"),
+    [
+        pytest.param(
+            SOURCE,
+            {"QUILL_IGNORE_INODE": "", "QUILL_RETAIN": "", "QUILL_GUARD": "Hold", "QUILL_MIN_PERCENT": "10"},
+            id="backup",
+        ),
+        pytest.param(make_source(ignore_inode=True), {"QUILL_IGNORE_INODE": "true"}, id="ignore-inode"),
+        pytest.param(
+            make_source(retain=(("last", "3"), ("within", "30d"))),
+            {"QUILL_RETAIN": "--keep-last=3 --keep-within=30d"},
+            id="retain",
+        ),
+        pytest.param(
+            make_source(guard=Guard(mode="Warn", min_percent=50)),
+            {"QUILL_GUARD": "Warn", "QUILL_MIN_PERCENT": "50"},
+            id="guard",
+        ),
+        pytest.param(replace(HELD, accepted_slot="2026-01-02T03:00:00Z"), NOT_GUARDED, id="held-and-accepted"),
+        pytest.param(
+            replace(HELD, accepted_slot="2026-01-01T03:00:00Z"), {"QUILL_GUARD": "Hold"}, id="another-accepted"
+        ),
+        pytest.param(replace(SOURCE, accepted_slot="2026-01-02T03:00:00Z"), {"QUILL_GUARD": "Hold"}, id="not-held"),
+        pytest.param(make_destination(), PATIENT, id="restore"),
+        pytest.param(
+            make_destination(on_missing="Empty", previous=2, restore_as_of=datetime(1970, 1, 2, tzinfo=UTC)),
+            {"QUILL_ON_MISSING": "Empty", "QUILL_PREVIOUS": "2", "QUILL_AS_OF": "86400"},
+            id="restore-of-a-time",
+        ),
+        pytest.param(make_prune(), {}, id="prune"),
+    ],
+)
+def test_a_mover_is_told_what_its_resource_says(resource, settings):
+    assert settings.items() <= settings_of(resource).items()
 
 
 @pytest.mark.parametrize(

@@ -505,8 +505,8 @@ def test_only_a_restore_can_write_to_its_volume(templates, plan, read_only):
 @pytest.mark.parametrize(
     ("values", "variable", "expected"),
     [
-        pytest.param({"ignore_inode": True}, "QUILL_IGNORE_INODE", "true", id="ignore-inode"),
-        pytest.param({"ignore_inode": False}, "QUILL_IGNORE_INODE", "", id="no-ignore-inode"),
+        pytest.param({"settings": {"QUILL_IGNORE_INODE": "true"}}, "QUILL_IGNORE_INODE", "true", id="setting"),
+        pytest.param({"settings": {"QUILL_RETAIN": "$(HOME)"}}, "QUILL_RETAIN", "$$(HOME)", id="setting-of-dollars"),
         pytest.param({"host": None}, "QUILL_HOST", "", id="no-host"),
         pytest.param({"action": Action.RESTORE}, "QUILL_ACTION", "restore", id="action"),
     ],

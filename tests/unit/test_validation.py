@@ -66,8 +66,25 @@ def test_every_field_of_a_spec_arrives(kind):
     example = EXAMPLES / kind.lower() / "everything.yaml"
     spec = validate(yaml.safe_load(example.read_text())).spec
     other = {
-        Kind.SOURCE: {"access_modes", "capacity", "destination_pvc", "storage_class_name"},
-        Kind.DESTINATION: {"source_pvc", "ignore_inode", "run_on_create", "destination_pvc", "paused", "copy_method"},
+        Kind.SOURCE: {
+            "access_modes",
+            "capacity",
+            "destination_pvc",
+            "storage_class_name",
+            "on_missing",
+            "previous",
+            "restore_as_of",
+        },
+        Kind.DESTINATION: {
+            "source_pvc",
+            "ignore_inode",
+            "run_on_create",
+            "destination_pvc",
+            "paused",
+            "copy_method",
+            "retain",
+            "guard",
+        },
     }
     unset = {field.name for field in fields(Spec) if field.name not in ("action", "secret")} - other[kind]
     assert {name for name in unset if getattr(spec, name) == Spec.__dataclass_fields__[name].default} == set()
