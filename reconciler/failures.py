@@ -77,6 +77,12 @@ _ROWS: Final = (
         remedy="Run the mover as the user the files belong to: restic.moverSecurityContext.",
     ),
     Failure(
+        reason="EmptyVolume",
+        policy=Policy.STOP,
+        meaning="There is nothing in the volume, and this version of restic makes no snapshot of nothing.",
+        remedy="Nothing, if the application has not written yet: the next slot looks again.",
+    ),
+    Failure(
         reason=HELD,
         policy=Policy.STOP,
         meaning="The volume holds far less than its last snapshot. No backup was made and nothing was forgotten.",

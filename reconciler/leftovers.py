@@ -1,24 +1,38 @@
 """Which children no run needs any more. Pure, derived from what is recorded, so a tick killed in between loses nothing.
 
 A Job that succeeded goes with its snapshot and volume once its result is recorded. The newest failed Job stays for
-inspection without them. A restored image goes when a newer one is published, no claim still fills itself from it, and
+inspection: for an hour with a volume of its own, which no deletion could free while the pod is there, else until its
+time to live has passed. A restored image goes when a newer one is published, no claim still fills itself from it, and
 no label of the user's keeps it.
 """
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Final
 
 from reconciler.decision import MANUAL, is_unrecorded, outstanding_run
 from reconciler.model import Children, Deletion, Job, JobState, Resource, Volume
 from reconciler.naming import child_name
 
+INSPECTION: Final = timedelta(hours=1)
 
-def leftovers(resource: Resource, children: Children, claims: Mapping[str, Volume]) -> tuple[Deletion, ...]:
+
+def leftovers(
+    resource: Resource, children: Children, claims: Mapping[str, Volume], *, now: datetime
+) -> tuple[Deletion, ...]:
     """What to delete, given a status that is recorded and all claims of the namespace."""
     ended = [job for job in children.jobs if not job.deleting and not _is_needed(resource, job)]
     failed = sorted((job for job in ended if job.state is JobState.FAILED), key=lambda job: job.created)
-    kept = [job for job in failed[-1:] if not _may_come_again(resource, job)]
+    kept = [job for job in failed[-1:] if _is_worth_keeping(resource, job, now=now)]
     jobs = [Deletion(kind="Job", name=job.name, uid=job.uid) for job in ended if job not in kept]
-    return (*jobs, *_of_failed_runs(resource, children, kept), *_old_images(resource, children, claims))
+    return (*jobs, *_snapshots_of(resource, children, kept), *_old_images(resource, children, claims))
+
+
+def _is_worth_keeping(resource: Resource, job: Job, *, now: datetime) -> bool:
+    has_volume = job.claim == child_name(resource, "volume", job.run)
+    if has_volume and now - (job.finished or job.created) >= INSPECTION:
+        return False
+    return not _may_come_again(resource, job)
 
 
 def _is_needed(resource: Resource, job: Job) -> bool:
@@ -36,16 +50,12 @@ def _may_come_again(resource: Resource, job: Job) -> bool:
     return job.run.token.startswith(MANUAL) and (recorded is None or job.created < recorded)
 
 
-def _of_failed_runs(resource: Resource, children: Children, failed: Iterable[Job]) -> Iterable[Deletion]:
-    """A failed Job is kept, the volume-sized things beside it are not."""
+def _snapshots_of(resource: Resource, children: Children, failed: Iterable[Job]) -> Iterable[Deletion]:
+    """A failed Job is kept, the snapshot beside it is not."""
     for job in failed:
-        names = {child_name(resource, "snapshot", job.run), child_name(resource, "volume", job.run)}
-        for volume in children.volumes:
-            if volume.name in names and not volume.deleting:
-                yield Deletion(kind="PersistentVolumeClaim", name=volume.name, uid=volume.uid)
-        for snapshot in children.snapshots:
-            if snapshot.name in names and not snapshot.deleting:
-                yield Deletion(kind="VolumeSnapshot", name=snapshot.name, uid=snapshot.uid)
+        snapshot = children.snapshot(child_name(resource, "snapshot", job.run))
+        if snapshot:
+            yield Deletion(kind="VolumeSnapshot", name=snapshot.name, uid=snapshot.uid)
 
 
 def _old_images(resource: Resource, children: Children, claims: Mapping[str, Volume]) -> Iterable[Deletion]:

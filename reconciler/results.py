@@ -56,7 +56,10 @@ def result_of(job: Job, pods: tuple[Pod, ...]) -> MoverResult:
         return told
     ends = [pod.termination_reason for pod in pods if pod.job_name == job.name]
     reason = next((each for each in (*ends, job.failure_reason) if each in FAILURES), "MoverFailed")
-    return MoverResult(successful=False, reason=reason, message=job.failure_message or f"mover Job {job.name} failed")
+    message = job.failure_message or f"mover Job {job.name} failed"
+    if not ends and reason == "MoverFailed":
+        reason, message = "MoverLost", f"the pod of mover Job {job.name} was deleted before its result was seen"
+    return MoverResult(successful=False, reason=reason, message=message)
 
 
 def lost_result(run: Run) -> MoverResult:

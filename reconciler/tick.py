@@ -250,7 +250,7 @@ class Tick:
         try:
             if item.status != resource.status and not self._write(resource, item.status, action=action):
                 what, message = "Superseded", "changed meanwhile; the next tick looks again"
-            for each in leftovers(resource, item.children, item.surroundings.claims):
+            for each in leftovers(resource, item.children, item.surroundings.claims, now=self._now):
                 self._cluster.delete(each.kind, resource.namespace, name=each.name, uid=each.uid)
         except ClusterError as error:
             return Outcome(resource=resource, what="Error", message=str(error), unrecorded=True, bug=what == _BUG)

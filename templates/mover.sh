@@ -215,6 +215,7 @@ function bytes(number, unit,   i) {
 function reason(s, gave_up) {
     s = tolower(s)
     if (gave_up && s ~ /already locked/) return "RepositoryLocked"
+    if (gave_up && s ~ /snapshot is empty/) return "EmptyVolume"
     if (gave_up && s ~ /wrong password or no key found/) return "WrongPassword"
     if (s ~ /no space left on device|disk quota exceeded|insufficient ?storage|quotaexceeded/) return "NoSpace"
     if (s ~ /access ?denied|forbidden|unauthorized|signature ?(we calculated|doesnotmatch)|access ?key ?id/) return "PermissionDenied"
@@ -228,7 +229,7 @@ function reason(s, gave_up) {
 '
 
 # Which snapshot a restore takes. Says, a line each: how many (host, paths) fit the identity, the snapshot to take of the
-# last of them, all that fit, and all there are. "?" when what restic printed is no list.
+# last of them, all that fit, all there are, and how many hosts fit. "?" when what restic printed is no list.
 choose='
 { text = text $0 "\n" }
 # Seconds since 1970 of a time as restic writes it; a year begins in March here, so that a leap day ends it.
@@ -255,6 +256,7 @@ END {
         if (group in seen) continue
         seen[group] = 1
         all = all (all ? ", " : "") decode(group)
+        if (fits && !(host in fitted)) { fitted[host] = 1; hosts++ }
         if (fits) { count++; fitting = fitting (fitting ? ", " : "") decode(group) }
     }
     for (skip = ENVIRON["QUILL_PREVIOUS"] + 0; skip >= 0; skip--) {
@@ -263,7 +265,7 @@ END {
         id = best == "" ? "" : value[best ".id"]
         delete taken[best]
     }
-    print count + 0; print id; print clean(fitting, 800); print clean(all, 800)
+    print count + 0; print id; print clean(fitting, 800); print clean(all, 800); print hosts + 0
 }
 '
 
@@ -401,13 +403,14 @@ work_on() {
     run "$rest" "$@"
 }
 
-# A lock of another mover is waited for, in versions that can (0.16).
-find_lock_option() {
-    locking=''
+# Waiting for the lock of another mover (0.16), and holes in restored files (0.15): where restic can.
+find_options() {
+    locking='' sparse=''
     run "$patience" "$work/help" "$action" --help || return 0
     seconds=$((allowance / 2))
     if [ "$seconds" -gt 600 ]; then seconds=600; fi
     if grep -q -e --retry-lock "$work/help"; then locking="--retry-lock=${seconds}s"; fi
+    if grep -q -e --sparse "$work/help"; then sparse=--sparse; fi
 }
 
 # --- the repository -------------------------------------------------------------------------------------------------
@@ -541,7 +544,7 @@ forget() {
 restore() {
     choose_snapshot
     mark restore
-    work_on - restore "$chosen" --json --target "$data" ${locking:+"$locking"} || give_up
+    work_on - restore "$chosen" --json --target "$data" ${sparse:+"$sparse"} ${locking:+"$locking"} || give_up
     snapshot=$chosen
     [ -z "$numbers" ] || return 0
     # Before 0.17 a restore counts nothing. What it was is nice to know, not worth failing for.
@@ -558,13 +561,13 @@ choose_snapshot() {
     if [ "${QUILL_PREVIOUS:-0}" = 0 ] && [ -z "${QUILL_AS_OF:-}" ]; then set -- "$@" --latest 1; fi
     work_on "$work/snapshots" "$@" || give_up
     awk "$shared$choose" "$work/snapshots" >"$work/chosen"
-    { IFS= read -r count && IFS= read -r chosen && IFS= read -r fitting && IFS= read -r all; } <"$work/chosen"
+    { IFS= read -r count && IFS= read -r chosen && IFS= read -r fitting && IFS= read -r all && IFS= read -r hosts; } <"$work/chosen"
     case $count in
         '?') fail MoverFailed "restic snapshots printed no list; $words" ;;
         0) not_there SnapshotNotFound "no snapshot${QUILL_HOST:+ of $QUILL_HOST}; the repository has ${all:-none}" ;;
         1) [ -n "$chosen" ] || not_there SnapshotNotFound "$fitting has no snapshot that early" ;;
         *)
-            [ -z "${QUILL_HOST:-}" ] || fail AmbiguousIdentity "several paths were saved as $QUILL_HOST: $fitting"
+            [ "$hosts" -gt 1 ] || fail AmbiguousIdentity "several paths were saved under one host: $fitting"
             fail AmbiguousIdentity "set spec.restic.identity to one of: $fitting"
             ;;
     esac
@@ -590,7 +593,7 @@ start() {
     work=$(mktemp -d "${TMPDIR:-/tmp}/mover.XXXXXX") || fail MoverFailed "cannot write to ${TMPDIR:-/tmp}"
     mkfifo "$work/pipe" || fail MoverFailed "cannot make a pipe in ${TMPDIR:-/tmp}"
     open_repository
-    find_lock_option
+    find_options
     deadline=$(($(date +%s) + allowance))
     case $action in
         backup) backup ;;

@@ -65,12 +65,12 @@ def test_failed_restore_says_why_and_publishes_nothing(two_sources, name, reason
     assert not {"latestImage", "lastSyncTime"} & two_sources.status(name).keys()
 
 
-def test_failed_run_leaves_its_job_and_nothing_that_takes_room(two_sources):
+def test_failed_run_leaves_its_job_for_an_hour_and_then_nothing_that_takes_room(two_sources):
     two_sources.tick()
     jobs = {each["metadata"]["labels"]["scribe.backube/owner-name"] for each in two_sources.list("Job")}
     assert jobs == {"ambiguous", "unknown", "mistaken", "elsewhere", "refused", "telling"}
     gone = lambda: two_sources.names("PersistentVolumeClaim") == {"red", "blue", "into"}  # noqa: E731
-    two_sources.tick_until("temporary claims to go", gone, patience=30)
+    two_sources.tick_until("temporary claims to go", gone, later=3700)
 
 
 def test_no_secret_is_told(two_sources):

@@ -399,4 +399,4 @@ def test_a_restore_into_a_live_volume_publishes_that():
 def test_a_failed_restore_makes_no_image():
     job = replace(RESTORED, state=JobState.FAILED)
     decision = decide(started(COPY, ONCE), children(job), now=at("09:02:00"))
-    assert (why(decision), decision.image) == ("MoverFailed", None)
+    assert (why(decision), decision.image) == ("MoverLost", None)

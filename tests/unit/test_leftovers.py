@@ -24,18 +24,19 @@ RETRYING = seen(RUNNING, next_retry_time=at("10:02:00"), consecutive_failures=1)
 COMPLETE, FAILED = JobState.COMPLETE, JobState.FAILED
 
 
-def removed(resource, jobs=(), snapshots=(), **others):
+def removed(resource, jobs=(), snapshots=(), *, now="10:30:00", **others):
     """Names of what is deleted, by kind."""
     volumes, claims = others.get("volumes", ()), {each.name: each for each in others.get("claims", ())}
     world = Children(jobs=tuple(jobs), snapshots=tuple(snapshots), volumes=tuple(volumes))
-    return {(each.kind, each.name) for each in leftovers(resource, world, claims)}
+    return {(each.kind, each.name) for each in leftovers(resource, world, claims, now=at(now))}
 
 
 def job_at(run, clock, **values):
-    return make_job(run=run, created=at(clock), **values)
+    return make_job(run=run, created=at(clock), **({"finished": at(clock)} if "state" in values else {}) | values)
 
 
-NINE_FAILED, TEN_FAILED = job_at(NINE, "09:00:05", state=FAILED), job_at(TEN, "10:00:05", state=FAILED)
+NINE_FAILED = job_at(NINE, "09:00:05", state=FAILED, finished=at("09:50:00"))
+TEN_FAILED = job_at(TEN, "10:00:05", state=FAILED)
 TEN_DONE = job_at(TEN, "10:00:05", state=COMPLETE)
 ASKED_BEFORE = job_at(Run(token="manual:again"), "09:30:00", state=FAILED)
 STUCK = job_at(TEN, "10:00:05", suspended=True)
@@ -69,16 +70,27 @@ def test_a_job_goes_when_its_result_is_recorded(resource, jobs, gone):
 
 
 def test_a_deletion_names_the_uid_it_means():
-    (deletion,) = leftovers(IDLE, Children(jobs=(TEN_DONE,)), {})
+    (deletion,) = leftovers(IDLE, Children(jobs=(TEN_DONE,)), {}, now=at("10:30:00"))
     assert deletion.uid == TEN_DONE.uid
 
 
-def test_a_failed_run_keeps_its_job_and_not_its_volume():
+def test_a_failed_run_keeps_its_job_and_not_its_snapshot():
     parts = {"volumes": [make_run_volume(run=TEN)], "snapshots": [make_snapshot(run=TEN)]}
-    assert removed(IDLE, [TEN_FAILED], **parts) == {
-        ("PersistentVolumeClaim", parts["volumes"][0].name),
-        ("VolumeSnapshot", parts["snapshots"][0].name),
-    }
+    assert removed(IDLE, [TEN_FAILED], **parts) == {("VolumeSnapshot", parts["snapshots"][0].name)}
+
+
+@pytest.mark.parametrize(
+    ("claim", "now", "stays"),
+    [
+        pytest.param({}, "11:00:04", True, id="an-hour-for-inspection"),
+        pytest.param({}, "11:00:05", False, id="then-its-volume-is-wanted-back"),
+        pytest.param({"claim": "data"}, "23:00:00", True, id="a-users-own-volume-is-not-held"),
+        pytest.param({"claim": ""}, "23:00:00", True, id="a-prune-holds-nothing"),
+    ],
+)
+def test_a_failed_job_stays_for_a_while(claim, now, stays):
+    failed = replace(TEN_FAILED, **claim)
+    assert removed(IDLE, [failed], now=now) == (set() if stays else {("Job", failed.name)})
 
 
 @pytest.mark.parametrize("resource", [RUNNING, seen(make_source())], ids=["recorded", "not-recorded"])
@@ -88,12 +100,12 @@ def test_a_run_under_way_keeps_everything(resource):
     assert removed(resource, [TEN_FAILED], **parts) == set()
 
 
-def test_a_failed_attempts_volume_goes_while_the_next_attempt_runs():
+def test_a_failed_attempts_snapshot_goes_while_the_next_attempt_runs():
     again = replace(TEN, attempt=2)
     resource = seen(RUNNING, current_run=again, last_sync_start_time=at("10:02:05"))
-    volumes = [make_run_volume(run=TEN), make_run_volume(run=again)]
-    gone = removed(resource, [TEN_FAILED, job_at(again, "10:02:05")], volumes=volumes)
-    assert gone == {("PersistentVolumeClaim", volumes[0].name)}
+    snapshots = [make_snapshot(run=TEN), make_snapshot(run=again)]
+    gone = removed(resource, [TEN_FAILED, job_at(again, "10:02:05")], snapshots)
+    assert gone == {("VolumeSnapshot", snapshots[0].name)}
 
 
 def test_what_is_being_deleted_is_not_deleted_again():
@@ -160,10 +172,9 @@ def test_an_image_stays_whose_run_a_killed_tick_could_not_record():
 
 
 def test_an_image_outlives_a_failed_run_that_made_none():
-    failed = make_job(COPY, AGAIN, state=FAILED, created=at("10:00:05"))
+    failed = make_job(COPY, AGAIN, state=FAILED, created=at("10:00:05"), finished=at("10:01:00"))
     published = seen(RESTORED, latest_image=replace(PUBLISHED, name=OLD.name))
-    volume = make_run_volume(COPY, AGAIN)
-    assert removed(published, [failed], [OLD], volumes=[volume]) == {("PersistentVolumeClaim", volume.name)}
+    assert removed(published, [failed], [OLD]) == set()
 
 
 def test_a_snapshot_of_a_source_is_not_taken_for_an_image():

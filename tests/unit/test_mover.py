@@ -531,7 +531,7 @@ def test_only_what_is_surely_not_there_is_nothing_to_restore(mover, replies, env
             "a-b",
             snapshots(("a-b", ["/data"], A), ("a-b", ["/data", "/srv"], B), ("c", ["/x"], C)),
             "AmbiguousIdentity",
-            "several paths were saved as a-b: a-b (/data), a-b (/data, /srv)",
+            "several paths were saved under one host: a-b (/data), a-b (/data, /srv)",
             id="two-path-sets",
         ),
         pytest.param(

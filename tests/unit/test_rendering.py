@@ -460,7 +460,7 @@ def test_the_mover_runs_as_it_is_told(templates, plan, security, expected):
 def test_only_a_privileged_mover_has_capabilities(templates, plan, privileged):
     pod = rendered(templates, replace(plan, privileged=privileged))["spec"]["template"]["spec"]
     (container,) = pod["containers"]
-    capabilities = {"drop": ["ALL"]} | ({"add": ["CHOWN", "DAC_OVERRIDE", "FOWNER"]} if privileged else {})
+    capabilities = {"drop": ["ALL"]} | ({"add": ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID"]} if privileged else {})
     assert container["securityContext"] == {
         "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": capabilities,
     }  # fmt: skip

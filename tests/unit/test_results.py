@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -20,6 +21,7 @@ FAILURE = {"result": "Failed", "reason": "WrongPassword", "phase": "open", "mess
 
 NAMELESS = make_job(state=JobState.FAILED, name="m")
 UNSAID = ("MoverFailed", FAILED.failure_message)
+LOST = f"the pod of mover Job {FAILED.name} was deleted before its result was seen"
 REPORTS = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
     lambda each: st.dictionaries(st.sampled_from([*SUCCESS, "reason", "message", *SUMMARY]), each) | st.lists(each),
@@ -50,11 +52,12 @@ def test_a_failure_is_what_the_mover_reported():
     [
         pytest.param(DONE, [], "", "the mover left no report", id="done-without-a-pod"),
         pytest.param(DONE, [said(DONE, FAILURE)], "", "the mover left no report", id="done-after-a-failed-pod"),
-        pytest.param(FAILED, [], *UNSAID, id="failed-without-a-pod"),
+        pytest.param(replace(FAILED, failure_reason="DeadlineExceeded"), [], "DeadlineExceeded", UNSAID[1], id="late"),
         pytest.param(FAILED, [make_pod(FAILED)], *UNSAID, id="pod-without-a-message"),
-        pytest.param(FAILED, [said(make_job(name="other"), FAILURE)], *UNSAID, id="other"),
+        pytest.param(FAILED, [said(make_job(name="other"), FAILURE)], "MoverLost", LOST, id="pod-of-another"),
         pytest.param(FAILED, [said(FAILED, SUCCESS)], *UNSAID, id="failed-after-success"),
-        pytest.param(NAMELESS, [], "MoverFailed", "mover Job m failed", id="no-reason"),
+        pytest.param(FAILED, [], "MoverLost", LOST, id="failed-without-a-pod"),
+        pytest.param(NAMELESS, [make_pod(NAMELESS)], "MoverFailed", "mover Job m failed", id="no-reason"),
         pytest.param(FAILED, [said(FAILED, "restic: not found")], "MoverFailed", "", id="not-json"),
         pytest.param(FAILED, [said(FAILED, "[1, 2]")], "MoverFailed", "", id="not-an-object"),
         pytest.param(FAILED, [said(FAILED, "[" * 4096)], "MoverFailed", "", id="endless-nesting"),
