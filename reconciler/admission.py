@@ -8,8 +8,12 @@ yet takes one backup at a time: two that make it at once leave keys behind of wh
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from reconciler.model import Action, Advance, Decision, Resource, Start, Wait
+
+START_FAILURES: Final = frozenset({"ApplyFailed", "InternalError", "TemplateError"})
+"""Reasons of Ready after a start that the API server or a template refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +40,7 @@ def held_back(due: Iterable[Claim], running: Iterable[Claim]) -> Mapping[str, st
     ahead = list(running)
     exclusive = [claim for claim in ahead if _is_exclusive(claim)]
     held: dict[str, str] = {}
-    for claim in sorted(due, key=lambda item: (item.since, item.resource.namespace, item.resource.name)):
+    for claim in sorted(due, key=_place):
         rivals = ahead if claim.action is Action.PRUNE else exclusive  # ordinary runs never exclude each other
         if blocker := next((other for other in rivals if _exclude(claim, other)), None):
             who = f"{blocker.resource.kind} {blocker.resource.namespace}/{blocker.resource.name}"
@@ -44,6 +48,12 @@ def held_back(due: Iterable[Claim], running: Iterable[Claim]) -> Mapping[str, st
         ahead.append(claim)
         exclusive += [claim] if _is_exclusive(claim) else []
     return held
+
+
+def _place(claim: Claim) -> tuple[bool, datetime, str, str]:
+    """Oldest first; one whose start failed in the last tick goes last, or it could keep all others for ever."""
+    failed = any(each.type == "Ready" and each.reason in START_FAILURES for each in claim.resource.status.conditions)
+    return failed, claim.since, claim.resource.namespace, claim.resource.name
 
 
 def queued(decided: Iterable[tuple[Resource, Decision]]) -> list[tuple[Resource, Decision]]:

@@ -27,7 +27,7 @@ from reconciler.model import (
 )
 from reconciler.naming import ACCEPT_SHRUNKEN
 from reconciler.schedule import next_slot
-from reconciler.status import parse_time
+from reconciler.status import format_time, parse_time
 
 MAX_ATTEMPTS = 3
 _FIRST_BACKOFF = timedelta(minutes=1)
@@ -48,6 +48,8 @@ def accepted(resource: Resource, *, now: datetime, fingerprint: str) -> Status:
         next_sync_time=upcoming,
     )
     was_invalid = any(c.type == "Ready" and c.reason == "InvalidSpec" for c in status.conditions)
+    if resource.generation != resource.status.observed_generation:
+        status = replace(status, repository_id=None)  # it may be another one by now; the next run tells
     if was_invalid or resource.generation != resource.status.observed_generation:
         return _without(status, "Stalled", "" if status.next_retry_time else "Reconciling")
     return status
@@ -181,7 +183,8 @@ def _failed(resource: Resource, status: Status, decision: Finish, *, now: dateti
     status = replace(status, consecutive_failures=status.consecutive_failures + 1)
     text = f"{_DONE[resource.spec.action]} failed: {result.reason}: {result.message}"
     if result.reason == HELD:
-        status = replace(status, held_slot=status.held_slot or run.token)
+        since = format_time(status.last_sync_start_time or now)  # unlike a token it is never the same again
+        status = replace(status, held_slot=status.held_slot or since)
         text = f"{text}; if that is right, annotate this resource with {ACCEPT_SHRUNKEN}={status.held_slot}"
     retry = retry_time(resource, decision, now=now)
     if retry:

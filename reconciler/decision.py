@@ -17,7 +17,8 @@ from reconciler.status import parse_time
 
 MANUAL = "manual:"
 CREATE = "create"
-PREPARATION_LIMIT = timedelta(hours=1)  # until the mover runs; snapshots of large volumes take tens of minutes
+PREPARATION_LIMIT = timedelta(hours=1)  # until the mover runs
+SNAPSHOT_LIMIT = timedelta(hours=24)  # of a snapshot that has no error: the first one of a large volume takes hours
 PATIENCE = timedelta(minutes=2)  # with a volume that is not bound yet, before anybody is told
 
 
@@ -136,11 +137,17 @@ def _preparing(resource: Resource, children: Children, job: Job, *, now: datetim
     waited = now - min((pod.created for pod in pods), default=job.created)
     trouble = next((pod.trouble for pod in pods if pod.trouble), "")
     cause = "SnapshotNotReady" if step.awaits_snapshot else cause_of(trouble)
-    if waited >= PREPARATION_LIMIT:
-        return Finish(run=job.run, result=stuck_result(cause, step.message, PREPARATION_LIMIT), ended=now)
+    limit = SNAPSHOT_LIMIT if step.awaits_snapshot and _is_being_taken(children) else PREPARATION_LIMIT
+    if waited >= limit:
+        return Finish(run=job.run, result=stuck_result(cause, step.message, limit), ended=now)
     if trouble and (cause not in PATIENCE_NEEDED or waited >= PATIENCE):
         return replace(step, cause=cause)
     return step
+
+
+def _is_being_taken(children: Children) -> bool:
+    """Whether a driver is at work on a snapshot, as far as it says."""
+    return any(not each.ready and not each.error and not each.deleting for each in children.snapshots)
 
 
 def _publish(resource: Resource, children: Children, job: Job, *, now: datetime) -> Advance | Finish:
@@ -149,9 +156,10 @@ def _publish(resource: Resource, children: Children, job: Job, *, now: datetime)
     step = image_of(resource, children, job)
     if isinstance(step, Advance):
         ended = job.finished or now
-        if now - ended < PREPARATION_LIMIT:
+        limit = SNAPSHOT_LIMIT if _is_being_taken(children) else PREPARATION_LIMIT
+        if now - ended < limit:
             return step
-        stuck = stuck_result("SnapshotNotReady", step.message, PREPARATION_LIMIT)
+        stuck = stuck_result("SnapshotNotReady", step.message, limit)
         return Finish(run=job.run, result=stuck, ended=now)
     return Finish(run=job.run, result=result, ended=now, image=step)
 

@@ -68,12 +68,12 @@ _ROWS: Final = (
         reason="PermissionDenied",
         policy=Policy.STOP,
         meaning="The back end refused the credentials, or the mover's user may not enter or write the volume.",
-        remedy="Check the keys in the Secret and restic.moverSecurityContext.",
+        remedy="Check the keys in the Secret, and the user in restic.moverSecurityContext.",
     ),
     Failure(
         reason="PartialBackup",
         policy=Policy.STOP,
-        meaning="Some files could not be read. A snapshot of the others was stored.",
+        meaning="Some files could not be read. The snapshot of the others was removed again.",
         remedy="Run the mover as the user the files belong to: restic.moverSecurityContext.",
     ),
     Failure(

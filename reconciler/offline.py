@@ -57,7 +57,8 @@ def read(paths: Sequence[Path], *, now: datetime) -> Offline:
 
 def _seen(resource: Resource, since: datetime) -> Resource:
     identity = uuid5(NAMESPACE_URL, f"{resource.kind}/{resource.namespace}/{resource.name}")
-    return replace(resource, created=since, uid=str(identity))
+    known = replace(resource.status, repository_id=f"{resource.namespace}/{resource.spec.secret}")
+    return replace(resource, created=since, uid=str(identity), status=known)
 
 
 def assumed_claim(namespace: str, name: str) -> Volume:

@@ -4,6 +4,7 @@ Pure. Sizes and modes of point-in-time claims come from the source claim; the mo
 pod that uses the claim, else from what status remembers of one.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from reconciler.model import (
@@ -64,6 +65,12 @@ def start_plan(resource: Resource, run: Run, surroundings: Surroundings) -> JobP
         privileged=identity.run_as_user == _ROOT,
         settings=settings_of(resource),
     )
+
+
+def blocked_starts(starting: Iterable[tuple[Resource, Run]], around: Mapping[str, Surroundings]) -> dict[str, Wait]:
+    """By uid, the starts that cannot be made at all now; such a one must not keep others waiting behind it."""
+    plans = ((resource.uid, start_plan(resource, run, around[resource.uid])) for resource, run in starting)
+    return {uid: plan for uid, plan in plans if isinstance(plan, Wait)}
 
 
 def advance_plan(

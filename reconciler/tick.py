@@ -35,7 +35,7 @@ from reconciler.model import (
 )
 from reconciler.naming import GATE_MANAGER, event_name
 from reconciler.observing import parse_job, parse_snapshot, parse_volume
-from reconciler.planning import advance_plan, inferred_identity, start_plan
+from reconciler.planning import advance_plan, blocked_starts, inferred_identity, start_plan
 from reconciler.rendering import Renderer
 from reconciler.status import format_time, status_document
 from reconciler.validation import fingerprint
@@ -48,6 +48,7 @@ _NOTE_LIMIT: Final = 1024
 _IMMUTABLE: Final = "field is immutable"
 _BUG: Final = "InternalError"
 _CONFLICT: Final = 409
+_SUPERSEDED: Final = Wait(reason="Superseded", message="another tick was quicker; the next one looks again")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +110,8 @@ class Tick:
             waiting = [item for item in work if item.awaits_snapshot]
             while waiting and not self._dry_run and time.monotonic() < deadline:
                 time.sleep(_POLL_SECONDS)
-                self._look_again(waiting)
+                if not self._look_again(waiting):
+                    break
                 list(pool.map(self._progress, waiting))
                 outcomes += pool.map(self._record, [item for item in waiting if not item.awaits_snapshot])
                 waiting = [item for item in waiting if item.awaits_snapshot]
@@ -119,22 +121,21 @@ class Tick:
     def _work(self, world: World) -> list[_Work]:
         """Everything that may need a request; idle CRs, nearly all of them, are gone after this."""
         decided = [(each, self._decided(each, world.children_of(each))) for each in world.resources]
+        starting = [(each, decision.run) for each, decision in decided if isinstance(decision, Start)]
+        around = look_around(self._cluster, world, (each for each, _ in starting))
+        blocked = blocked_starts(starting, around)
         work = []
-        for resource, decision in admitted(decided):
+        for resource, decision in admitted((each, blocked.get(each.uid, decision)) for each, decision in decided):
             children = world.children_of(resource)
             status = conditions.accepted(resource, now=self._now, fingerprint=fingerprint())
             if isinstance(decision, Wait):
                 status = self._waiting(resource, status, decision)
                 if status == resource.status and children == Children():
                     continue
-            surroundings = world.surroundings_of(resource)
+            surroundings = around.get(resource.uid) or world.surroundings_of(resource)
             work.append(
                 _Work(resource=resource, children=children, surroundings=surroundings, decision=decision, status=status)
             )
-        starting = [item.resource for item in work if isinstance(item.decision, Start)]
-        around = look_around(self._cluster, world, starting)
-        for item in work:
-            item.surroundings = around.get(item.resource.uid, item.surroundings)
         return work
 
     def _decided(self, resource: Resource, children: Children) -> Decision:
@@ -143,13 +144,18 @@ class Tick:
         except Exception:  # noqa: BLE001 - one CR's bug must not keep the others from their backups
             return _bug(resource)
 
-    def _look_again(self, waiting: Iterable[_Work]) -> None:
-        found = list_snapshots(self._cluster, namespace=self._namespace)
+    def _look_again(self, waiting: Iterable[_Work]) -> bool:
+        """Decide again on what snapshots are like now; False when they cannot be listed: then it is time to record."""
+        try:
+            found = list_snapshots(self._cluster, namespace=self._namespace)
+        except ReconcilerError:
+            _LOG.warning("cannot look for ready snapshots", exc_info=True)
+            return False
         for item in waiting:
-            item.children = replace(
-                item.children, snapshots=found.get((item.resource.namespace, item.resource.uid), ())
-            )
-            item.decision = decide(item.resource, item.children, now=self._now)
+            snapshots = found.get((item.resource.namespace, item.resource.uid), ())
+            item.children = replace(item.children, snapshots=snapshots)
+            item.decision = self._decided(item.resource, item.children)
+        return True
 
     def _progress(self, item: _Work) -> None:
         """Take every step that can be taken now. What goes wrong is this CR's alone and ends in its status."""
@@ -161,7 +167,7 @@ class Tick:
         except ReconcilerError as error:
             item.problem, item.awaits_snapshot = str(error), False
             if isinstance(error, ClusterError) and (error.status == _CONFLICT or _IMMUTABLE in item.problem):
-                item.problem, item.status = "", item.resource.status  # another tick's Job of that name: it won
+                item.problem, item.status, item.decision = "", item.resource.status, _SUPERSEDED
                 return
             reason = "TemplateError" if isinstance(error, RenderError) else "ApplyFailed"
             blocked = Wait(reason=reason, message=item.problem[:_NOTE_LIMIT], ready=False)
@@ -249,7 +255,7 @@ class Tick:
         what, message = _told(item)
         try:
             if item.status != resource.status and not self._write(resource, item.status, action=action):
-                what, message = "Superseded", "changed meanwhile; the next tick looks again"
+                return Outcome(resource=resource, what=_SUPERSEDED.reason, message=_SUPERSEDED.message)
             for each in leftovers(resource, item.children, item.surroundings.claims, now=self._now):
                 self._cluster.delete(each.kind, resource.namespace, name=each.name, uid=each.uid)
         except ClusterError as error:

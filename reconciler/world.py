@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from reconciler.cluster import Cluster, Object
+from reconciler.errors import ClusterError
 from reconciler.model import Children, Job, Kind, Pod, Rejected, Resource, Snapshot, Status, Surroundings, Volume
 from reconciler.naming import PRIVILEGED_MOVERS, SELECTOR
 from reconciler.observing import parse_job, parse_pod, parse_snapshot, parse_volume
@@ -105,7 +106,10 @@ def look_around(cluster: Cluster, world: World, starting: Iterable[Resource]) ->
 
 
 def _is_privileged(cluster: Cluster, namespace: str) -> bool:
-    annotations = cluster.read_namespace(namespace)["metadata"].get("annotations") or {}
+    try:
+        annotations = cluster.read_namespace(namespace)["metadata"].get("annotations") or {}
+    except ClusterError:
+        return False  # being deleted, or asked again by the next tick: nobody else has to wait for it
     return annotations.get(PRIVILEGED_MOVERS) == "true"
 
 

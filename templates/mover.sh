@@ -192,6 +192,7 @@ END {
     for (i = 1; i <= count; i++) if (value[statistic[i]] ~ /^[0-9]+(\.[0-9]+)?(e[-+]?[0-9]+)?$/)
         pruned = pruned (pruned ? "," : "") "\"" statistic[i] "\":" value[statistic[i]]
     said = ENVIRON["QUILL_SAID"]
+    if (fatal_reason == "EmptyVolume" && errors) fatal_reason = "PermissionDenied"
     print (fatal_reason ? fatal_reason : other) > said
     print clean(message, 1000) > said
     print stopped > said
@@ -449,7 +450,8 @@ open_repository() {
     # With a missing bucket on S3 the probe hangs, yet init makes the bucket.
     case $action,$why,$late in
         backup,RepositoryNotFound,* | backup,RepositoryUnreachable,yes) initialise ;;
-        *,RepositoryNotFound,*) not_there "$why" "$words" ;;
+        # A web server that has lost its route says the same as one without a repository.
+        *,RepositoryNotFound,*) case ${RESTIC_REPOSITORY:-} in rest:*) fail "$why" "$words" ;; *) not_there "$why" "$words" ;; esac ;;
         *) fail "$why" "$words" ;;
     esac
 }
@@ -488,10 +490,20 @@ backup() {
     [ "${QUILL_GUARD:-Off}" = Off ] || guard
     mark backup
     work_on - "$@" .
-    [ "$code" -ne 3 ] || [ -n "$interrupted$late" ] || fail PartialBackup "$words"
+    [ "$code" -ne 3 ] || [ -n "$interrupted$late" ] || withdraw
     [ "$code" -eq 0 ] || give_up
     [ -n "$snapshot" ] || fail MoverFailed "restic backup told of no snapshot; $words"
     [ -z "${QUILL_RETAIN:-}" ] || [ -n "$warning" ] || forget
+}
+
+# What could not be read would be missing from the newest snapshot: a restore would take it, and retention keep it.
+withdraw() {
+    unread=$words counted=$numbers made=$snapshot kept=''
+    if [ -n "$made" ]; then
+        work_on - forget "$made" ${locking:+"$locking"} || kept=$made unread="$unread; the snapshot stayed: $words"
+    fi
+    numbers=$counted snapshot=$kept interrupted='' late=''
+    fail PartialBackup "$unread"
 }
 
 # An empty volume is more often an accident than a wish: it is compared with its last snapshot before it becomes the newest.
@@ -505,11 +517,12 @@ guard() {
         'id '*)
             work_on "$work/stats" stats --mode restore-size --no-lock --json "${held#id }" || give_up
             held=$(awk "$shared"'{ text = text $0 } END { parse(text); print value["total_file_count"], value["total_size"] }' "$work/stats")
-            set -- -mindepth 1 # these counts have the directories
+            set -- ! -path . # these counts have the directories
             ;;
     esac
-    files=$(find . -xdev "$@" -print 2>/dev/null | wc -l)
-    bytes=$(find . -xdev -type f -exec stat -c %s {} + 2>/dev/null | awk '{ sum += $1 } END { printf "%.0f", sum }')
+    files=$(find . -xdev -path ./lost+found -prune -o "$@" -print 2>"$work/unseen" | wc -l)
+    [ ! -s "$work/unseen" ] || return 0 # what cannot be counted cannot be read either, and restic says so
+    bytes=$(find . -xdev -path ./lost+found -prune -o -type f -exec stat -c %s {} + | awk '{ sum += $1 } END { printf "%.0f", sum }')
     verdict=$(awk -v now="$files $bytes" -v then="$held" -v least="${QUILL_MIN_PERCENT:-10}" 'BEGIN {
         split(now, n, " "); split(then, t, " ")
         if (n[1] * 100 < t[1] * least || n[2] * 100 < t[2] * least)
@@ -565,7 +578,7 @@ choose_snapshot() {
     case $count in
         '?') fail MoverFailed "restic snapshots printed no list; $words" ;;
         0) not_there SnapshotNotFound "no snapshot${QUILL_HOST:+ of $QUILL_HOST}; the repository has ${all:-none}" ;;
-        1) [ -n "$chosen" ] || not_there SnapshotNotFound "$fitting has no snapshot that early" ;;
+        1) [ -n "$chosen" ] || fail SnapshotNotFound "$fitting has no snapshot that early" ;;
         *)
             [ "$hosts" -gt 1 ] || fail AmbiguousIdentity "several paths were saved under one host: $fitting"
             fail AmbiguousIdentity "set spec.restic.identity to one of: $fitting"

@@ -13,7 +13,7 @@ from reconciler.arguments import add_cluster_arguments, instant
 from reconciler.collisions import admitted
 from reconciler.decision import decide
 from reconciler.model import Advance, Children, Decision, Finish, Rejected, Resource, Start, Surroundings, Wait
-from reconciler.planning import start_plan
+from reconciler.planning import blocked_starts, start_plan
 from reconciler.schedule import next_slot
 from reconciler.status import format_time
 from reconciler.tables import distance, print_table
@@ -85,10 +85,11 @@ def _of_cluster(args: argparse.Namespace, at: datetime) -> list[Row]:
 
     cluster = connect(context=args.context)
     world = observe(cluster, namespace=args.namespace)
-    decided = admitted((each, decide(each, world.children_of(each), now=at)) for each in world.resources)
-    starting = [each for each, decision in decided if isinstance(decision, Start)]
-    surroundings = look_around(cluster, world, starting)
-    rows = [_row(each, _started(each, decision, surroundings.get(each.uid)), at) for each, decision in decided]
+    decided = [(each, decide(each, world.children_of(each), now=at)) for each in world.resources]
+    starting = [(each, decision.run) for each, decision in decided if isinstance(decision, Start)]
+    blocked = blocked_starts(starting, look_around(cluster, world, (each for each, _ in starting)))
+    waits = admitted((each, blocked.get(each.uid, decision)) for each, decision in decided)
+    rows = [_row(resource, decision, at) for resource, decision in waits]
     return rows + [_rejection(each) for each in world.rejected]
 
 

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,11 @@ import yaml
 
 from reconciler import findings, offline
 from reconciler.arguments import instant
+from reconciler.collisions import REASON as COLLISION
+from reconciler.collisions import admitted
 from reconciler.decision import decide
 from reconciler.errors import SetupError
-from reconciler.model import Children, Start, Wait
+from reconciler.model import Children, Resource, Run, Start, Wait
 from reconciler.rehearsal import UNKNOWN_UID, rehearsed
 from reconciler.rendering import renderer
 
@@ -44,8 +46,7 @@ def run(args: argparse.Namespace, *, now: datetime) -> int:
     if args.templates and not args.templates.is_dir():
         raise SetupError(f"{args.templates} is not a folder of templates")
     templates = renderer(args.templates)
-    decided = [(each, decide(each, Children(), now=at)) for each in world.resources]
-    due = [(each, decision.run) for each, decision in decided if isinstance(decision, Start)]
+    due = list(_due(world.resources, at))
     for resource, start in due:
         plans = rehearsed(resource, start, world.surroundings_of(resource), now=at)
         if isinstance(plans, Wait):
@@ -56,11 +57,20 @@ def run(args: argparse.Namespace, *, now: datetime) -> int:
         _say(f"PersistentVolumeClaim {claim} is not in these files; 1Gi is assumed")
     for each in world.findings:
         _say(findings.text(each, excerpt=False, colour=False))
-    if not decided and not world.findings:
+    if not world.resources and not world.findings:
         _say("no ReplicationSource or ReplicationDestination in these files")
-    elif decided and not due:
+    elif world.resources and not due:
         _say(f"nothing is due in the minute up to {at:%Y-%m-%dT%H:%M:%SZ}; give another time with --at")
     return 1 if world.findings else 0
+
+
+def _due(resources: Iterable[Resource], at: datetime) -> Iterator[tuple[Resource, Run]]:
+    """The runs that would start, and a word on those that others keep from it."""
+    for resource, decision in admitted((each, decide(each, Children(), now=at)) for each in resources):
+        if isinstance(decision, Start):
+            yield resource, decision.run
+        elif isinstance(decision, Wait) and decision.reason in (COLLISION, "Queued"):
+            _say(f"{resource.kind} {resource.namespace}/{resource.name}: {decision.message}")
 
 
 def _print(bodies: Iterable[Mapping[str, Any]]) -> None:

@@ -2,7 +2,7 @@ import pytest
 
 from reconciler.admission import Claim, held_back, queued, repository_keys
 from reconciler.model import Action, Advance, Start, Wait
-from tests.factories import at, make_destination, make_job, make_prune, make_source, seen, slot_run
+from tests.factories import at, condition, make_destination, make_job, make_prune, make_source, seen, slot_run
 
 BACKUP = make_source(name="backup", uid="b")
 OTHER = make_source(name="other", uid="o")
@@ -29,6 +29,11 @@ def test_a_repository_that_nobody_has_seen_takes_one_backup_at_a_time(due, runni
     decided += [(each, Advance(run=slot_run("09:00:00"), job=make_job(each), message="")) for each in running]
     waits = [resource.uid for resource, decision in queued(decided) if isinstance(decision, Wait)]
     assert "".join(sorted(waits)) == queue
+
+
+def test_a_prune_that_the_api_server_refuses_does_not_stop_the_backups():
+    refused = seen(PRUNE, conditions=(condition("Ready", False, "ApplyFailed"),))
+    assert list(held_back([claim(refused, "08:00:00"), claim(BACKUP)], [])) == ["p"]
 
 
 def claim(resource, clock="09:00:00", **spec):

@@ -28,6 +28,7 @@ from reconciler.model import (
     Status,
     Wait,
 )
+from reconciler.status import format_time
 from tests.factories import at, condition, make_destination, make_job, make_source, seen, slot_run
 
 IDLE_SOURCE = make_source()
@@ -501,17 +502,16 @@ def held(status, token):
 
 def test_a_source_that_is_held_says_how_to_accept_it():
     status = held(UNDER_WAY, "2026-01-02T09:00:00Z")
+    since = format_time(UNDER_WAY.last_sync_start_time)
     assert said(status)[:2] == ["Ready=False/VolumeShrunk", "Stalled=True/VolumeShrunk"]
-    assert (
-        "annotate this resource with scribe.backube/accept-shrunken=2026-01-02T09:00:00Z"
-        in status.conditions[0].message
-    )
-    assert (status.held_slot, status.next_retry_time) == ("2026-01-02T09:00:00Z", None)
+    assert f"with scribe.backube/accept-shrunken={since}" in status.conditions[0].message
+    assert (status.held_slot, status.next_retry_time) == (since, None)
 
 
-def test_it_is_the_first_slot_that_is_to_be_accepted_until_a_backup_is_good():
-    status = held(held(UNDER_WAY, "2026-01-02T09:00:00Z"), "2026-01-02T10:00:00Z")
-    assert status.held_slot == "2026-01-02T09:00:00Z"
+def test_it_is_the_first_time_that_is_to_be_accepted_until_a_backup_is_good():
+    again = replace(held(UNDER_WAY, "create"), last_sync_start_time=at("10:00:00"))
+    status = held(again, "2026-01-02T10:00:00Z")
+    assert status.held_slot == format_time(UNDER_WAY.last_sync_start_time)
     good = Finish(run=Run(token="2026-01-02T11:00:00Z"), result=MoverResult(successful=True), ended=NOW)
     assert finished(IDLE_SOURCE, status, good, now=NOW).held_slot is None
 

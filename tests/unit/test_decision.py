@@ -363,7 +363,13 @@ SAID = make_pod(RESTORED, termination_message=SUCCESS)
             [make_snapshot(COPY, ONCE, component="image", ready=False)], "09:30:00", "is not ready", id="waits"
         ),
         pytest.param(
-            [make_snapshot(COPY, ONCE, component="image", ready=False)], "10:01:00", "60 minutes", id="gives-up"
+            [make_snapshot(COPY, ONCE, component="image", ready=False, error="quota")],
+            "10:01:00",
+            "60 minutes",
+            id="gives-up",
+        ),
+        pytest.param(
+            [make_snapshot(COPY, ONCE, component="image", ready=False)], "23:00:00", "is not ready", id="hours-of-work"
         ),
         pytest.param(
             [make_snapshot(COPY, ONCE, component="image", ready=False, error="quota")],

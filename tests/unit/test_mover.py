@@ -108,7 +108,7 @@ class Mover:
             (directory / "bin" / "python3").symlink_to(shutil.which("python3"))
 
     def start(self, action, replies, env):
-        self.write_stub({"cat": CONFIG, **replies})
+        self.write_stub({"cat": CONFIG, "forget": Reply(), **replies})
         environment = {
             "PATH": f"{self.directory}/bin" + ("" if self.shell == "busybox" else ":/usr/bin:/bin"),
             "TMPDIR": f"{self.directory}/tmp",
@@ -214,7 +214,8 @@ def test_backup_saves_the_volume_and_reports_the_summary(mover):
 
 
 def test_report_is_compact_and_its_short_fields_come_first(mover):
-    outcome = mover.run("backup", {"help": OLD_HELP, "backup": Reply(code=3, out=SAVING.out, err=UNREADABLE_NEW)})
+    replies = {"help": OLD_HELP, "backup": Reply(code=3, out=SAVING.out, err=UNREADABLE_NEW), "forget": Reply(code=1)}
+    outcome = mover.run("backup", replies)
     assert list(outcome.report) == ["result", "reason", "phase", "repositoryID", "snapshotID", "message", "summary"]
     assert outcome.raw == json.dumps(outcome.report, separators=(",", ":"), ensure_ascii=False).encode()
 
@@ -346,7 +347,7 @@ def test_nothing_is_forgotten_that_nobody_asked_for(mover):
 def test_nothing_is_forgotten_after_a_backup_that_is_not_good(mover, backup):
     outcome = mover.run("backup", {"backup": backup}, QUILL_RETAIN="--keep-last=1")
     assert outcome.report["result"] == "Failed"
-    assert not [call for call in outcome.calls if call[0] == "forget"]
+    assert not [call for call in outcome.calls if "--keep-last=1" in call]
 
 
 def test_a_backup_stays_good_when_forgetting_fails(mover):
@@ -493,6 +494,12 @@ EMPTY_ALLOWED = {"QUILL_ON_MISSING": "Empty"}
         ),
         pytest.param(
             {"cat": new_fatal(10, "repository does not exist")}, EMPTY_ALLOWED, "Successful", id="no-repository"
+        ),
+        pytest.param(
+            {"cat": new_fatal(10, "repository does not exist")},
+            EMPTY_ALLOWED | {"RESTIC_REPOSITORY": "rest:http://10.0.0.1/x"},
+            "Failed",
+            id="a-server-that-answers-404-to-all",
         ),
         pytest.param({"cat": new_fatal(12, "wrong password")}, EMPTY_ALLOWED, "Failed", id="wrong-password"),
         pytest.param({"cat": old_fatal("dial tcp: connection refused")}, EMPTY_ALLOWED, "Failed", id="unreachable"),
@@ -849,9 +856,38 @@ def test_failures_have_a_reason_and_restics_words(mover, action, reply, code, re
     assert message is None or outcome.report["message"] == message
 
 
-def test_partial_backup_names_its_snapshot(mover):
+def test_partial_backup_takes_its_snapshot_back(mover):
     outcome = mover.run("backup", {"backup": Reply(code=3, out=SAVING.out, err=UNREADABLE_OLD)})
-    assert (outcome.report["snapshotID"], outcome.report["summary"]) == ("c8feaa2a", SAVED_NUMBERS)
+    assert [call for call in outcome.calls if call[0] == "forget"] == [["forget", "c8feaa2a"]]
+    assert (outcome.report["reason"], outcome.report["summary"]) == ("PartialBackup", SAVED_NUMBERS)
+    assert "snapshotID" not in outcome.report
+
+
+def test_partial_snapshot_that_stays_is_named(mover):
+    replies = {
+        "backup": Reply(code=3, out=SAVING.out),
+        "forget": new_fatal(11, "repository is already locked by PID 7"),
+    }
+    outcome = mover.run("backup", replies)
+    assert (outcome.report["reason"], outcome.report["snapshotID"]) == ("PartialBackup", "c8feaa2a")
+    assert "the snapshot stayed: " in outcome.report["message"]
+
+
+def test_unreadable_volume_is_not_an_empty_one(mover):
+    words = "error: open /data/a: permission denied\nFatal: unable to save snapshot: snapshot is empty\n"
+    unread = '{"message_type":"error","error":{"message":"open /data/a: permission denied"},"item":"/data/a"}\n'
+    outcome = mover.run("backup", {"backup": Reply(code=1, err=unread + words)})
+    assert outcome.report["reason"] == "PermissionDenied"
+    empty = mover.run("backup", {"backup": old_fatal("unable to save snapshot: snapshot is empty")})
+    assert empty.report["reason"] == "EmptyVolume"
+
+
+def test_guard_does_not_count_what_it_cannot_see(tmp_path):
+    mover = Mover(tmp_path, "dash")  # busybox sh takes its own find
+    find = tmp_path / "bin" / "find"
+    find.write_text("#!/bin/sh\necho ./x\necho denied >&2\n")
+    find.chmod(0o755)
+    assert mover.run("backup", last(1000, 2**40), **GUARDED).report["result"] == "Successful"
 
 
 @pytest.mark.parametrize("action", ["backup", "restore", "prune"])
@@ -978,7 +1014,8 @@ NOW = datetime(2026, 11, 24, tzinfo=UTC)
 
 @pytest.mark.parametrize("length", [4096, 200], ids=["whole", "cut"])
 def test_tick_understands_the_report(mover, length):
-    outcome = mover.run("backup", {"backup": Reply(code=3, out=SAVING.out, err=UNREADABLE_OLD)})
+    replies = {"backup": Reply(code=3, out=SAVING.out, err=UNREADABLE_OLD), "forget": Reply(code=1)}
+    outcome = mover.run("backup", replies)
     job = Job(
         name="quill-x",
         namespace="shop",
