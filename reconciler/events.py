@@ -1,8 +1,14 @@
 """Which Events a change of status is worth: on transitions only, and a repeated write is the same Event. Pure."""
 
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
 
 from reconciler.model import API_VERSION, Rejected, Resource, Run, Status
+from reconciler.naming import event_name
+from reconciler.status import format_time
+
+_NOTE_LIMIT: Final = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +27,23 @@ def notes(before: Status, after: Status, action: str) -> tuple[Note, ...]:
     return tuple(
         note for note in (_started(before, after, action), _ended(before, after), _invalid(before, after)) if note
     )
+
+
+def event(resource: Resource | Rejected, note: Note, *, now: datetime) -> dict[str, object]:
+    """The events.k8s.io/v1 Event of a note; the same note always has the same name."""
+    return {
+        "apiVersion": "events.k8s.io/v1",
+        "kind": "Event",
+        "metadata": {"name": event_name(resource, note.reason, note.key), "namespace": resource.namespace},
+        "eventTime": format_time(now).replace("Z", ".000000Z"),
+        "reportingController": "quill.scribe.backube",
+        "reportingInstance": "quill-tick",
+        "action": note.action,
+        "reason": note.reason,
+        "regarding": regarding(resource),
+        "note": note.message[:_NOTE_LIMIT],
+        "type": note.kind,
+    }
 
 
 def regarding(resource: Resource | Rejected) -> dict[str, str]:

@@ -26,6 +26,7 @@ from reconciler.model import (
 from reconciler.naming import PRIVILEGED_MOVERS, child_name, host_of
 
 _EXCLUSIVE_NODE = "ReadWriteOnce"
+_SOLE_POD = "ReadWriteOncePod"
 _ROOT = 0
 
 
@@ -131,7 +132,7 @@ def _blocked(resource: Resource, identity: MoverIdentity, surroundings: Surround
     name = _user_claim(resource)
     if name:
         claim = surroundings.claims.get(name)
-        if problem := _claim_problem(resource, name, claim):
+        if problem := _claim_problem(resource, name, claim) or _sole_user_problem(resource, claim, surroundings):
             return problem
     if identity.run_as_user == _ROOT and not surroundings.privileged_movers:
         message = (
@@ -154,6 +155,20 @@ def _claim_problem(resource: Resource, name: str, claim: Volume | None) -> Wait 
         message = f"{where} has volumeMode {claim.volume_mode}; restic backs up files, so only Filesystem can be used"
         return Wait(reason="UnsupportedVolumeMode", message=message, ready=False)
     return None
+
+
+def _sole_user_problem(resource: Resource, claim: Volume | None, surroundings: Surroundings) -> Wait | None:
+    """A mover of a live volume that only one pod may use: the scheduler would let it wait for ever."""
+    if claim is None or _SOLE_POD not in claim.access_modes or _makes_volume(resource):
+        return None
+    user = next((pod for pod in surroundings.pods if claim.name in pod.claims and pod.phase == "Running"), None)
+    if user is None:
+        return None
+    message = (
+        f"PersistentVolumeClaim {resource.namespace}/{claim.name} is {_SOLE_POD} and pod {user.name} uses it; "
+        "use copyMethod Snapshot or Clone, or wait until the pod has ended"
+    )
+    return Wait(reason="VolumeInUse", message=message, ready=False)
 
 
 def _makes_volume(resource: Resource) -> bool:

@@ -33,11 +33,11 @@ from reconciler.model import (
     VolumePlan,
     Wait,
 )
-from reconciler.naming import GATE_MANAGER, event_name
+from reconciler.naming import GATE_MANAGER
 from reconciler.observing import parse_job, parse_snapshot, parse_volume
 from reconciler.planning import advance_plan, blocked_starts, inferred_identity, start_plan
 from reconciler.rendering import Renderer
-from reconciler.status import format_time, status_document
+from reconciler.status import status_document
 from reconciler.validation import fingerprint
 from reconciler.world import World, list_snapshots, look_around, observe
 
@@ -282,7 +282,7 @@ class Tick:
                 return False
             raise
         for note in events.notes(resource.status, status, action):
-            self._cluster.create_event(_event(resource, note, self._now))
+            self._cluster.create_event(events.event(resource, note, now=self._now))
         return True
 
 
@@ -314,19 +314,3 @@ def _told(item: _Work) -> tuple[str, str]:
             return reason, message
         case _:
             return "Started", "dry run"
-
-
-def _event(resource: Resource | Rejected, note: events.Note, now: datetime) -> dict[str, object]:
-    return {
-        "apiVersion": "events.k8s.io/v1",
-        "kind": "Event",
-        "metadata": {"name": event_name(resource, note.reason, note.key), "namespace": resource.namespace},
-        "eventTime": format_time(now).replace("Z", ".000000Z"),
-        "reportingController": "quill.scribe.backube",
-        "reportingInstance": "quill-tick",
-        "action": note.action,
-        "reason": note.reason,
-        "regarding": events.regarding(resource),
-        "note": note.message[:_NOTE_LIMIT],
-        "type": note.kind,
-    }

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from reconciler import files, findings
+from reconciler.errors import SetupError
 
 EXAMPLES = """
   quill validate backups.yaml
@@ -49,7 +50,10 @@ def _print(found: list[findings.Finding], valid: int) -> None:
 
 
 def _standard_input() -> files.Report:
-    return files.check(sys.stdin.buffer.read(), "<stdin>")
+    content = sys.stdin.buffer.read()
+    if not content.strip():
+        raise SetupError("standard input is empty; did the command before the pipe fail?")
+    return files.check(content, "<stdin>")
 
 
 def _count(number: int, noun: str) -> str:

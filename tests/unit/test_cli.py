@@ -56,6 +56,12 @@ def test_a_run_says_what_it_has_to_say_and_ends_with_its_code(arguments, code, o
     assert "Traceback" not in done.stderr
 
 
+def test_an_empty_pipe_is_no_valid_file():
+    done = quill("validate", "-", input="\n")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "standard input is empty" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("error", "code", "message"),
     [

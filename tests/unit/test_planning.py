@@ -369,3 +369,23 @@ def test_two_attempts_share_no_child():
     again = Run(token=RUN.token, attempt=2)
     first, second = start_plan(SOURCE, RUN, CLUSTER), start_plan(SOURCE, again, CLUSTER)
     assert not {first.name, first.claim} & {second.name, second.claim}
+
+
+SOLE = make_volume(access_modes=("ReadWriteOncePod",))
+USER = make_pod(claims=("data",), phase="Running", name="database")
+
+
+@pytest.mark.parametrize(
+    ("resource", "volume", "pods", "waits"),
+    [
+        pytest.param(LIVE, SOLE, [USER], True, id="live-and-in-use"),
+        pytest.param(LIVE, SOLE, [], False, id="live-and-free"),
+        pytest.param(LIVE, SOLE, [replace(USER, phase="Succeeded")], False, id="its-user-has-ended"),
+        pytest.param(LIVE, make_volume(), [USER], False, id="a-volume-for-several-pods"),
+        pytest.param(SOURCE, SOLE, [USER], False, id="from-a-snapshot"),
+    ],
+)
+def test_a_volume_for_one_pod_is_not_asked_of_the_scheduler_in_vain(resource, volume, pods, waits):
+    plan = start_plan(resource, RUN, around(volume, pods=pods))
+    assert isinstance(plan, Wait) is waits
+    assert not waits or (plan.reason == "VolumeInUse" and "pod database uses it" in plan.message)
