@@ -128,9 +128,12 @@ class Stage:
     # --- what users do
 
     def source(self, name="nightly", *, spec=None, restic=None, **metadata):
-        """A ReplicationSource that backs up the claim data once a day; ``spec`` and ``restic`` add and replace."""
+        """A ReplicationSource that backs up the claim data once a day; ``spec`` and ``restic`` add and replace.
+
+        Each has a repository of its own: the first backups of one would wait for each other.
+        """
         whole = {"sourcePVC": "data", "trigger": {"schedule": self.schedule}} | (spec or {})
-        whole["restic"] = {"resticConfig": "repository", "resticArg": "backup"} | (restic or {})
+        whole["restic"] = {"resticConfig": f"repository-{name}", "resticArg": "backup"} | (restic or {})
         return self._create_resource("ReplicationSource", name, whole, metadata)
 
     def destination(self, name="copy", *, spec=None, restic=None, **metadata):
