@@ -181,7 +181,7 @@ _ROWS: Final = (
     Failure(
         reason="SnapshotNotReady",
         policy=Policy.WAIT,
-        meaning="The VolumeSnapshot did not become ready.",
+        meaning="The VolumeSnapshot did not become ready: in an hour, or in a day where its driver tells of no error.",
         remedy="`kubectl describe volumesnapshot`; is there a VolumeSnapshotClass for the driver?",
     ),
 )
