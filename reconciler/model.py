@@ -213,7 +213,8 @@ class JobState(StrEnum):
 class Job:
     """A mover Job of ours; what it does is read back from the Job itself, so that later edits of the CR change nothing.
 
-    ``claim`` is the PersistentVolumeClaim its pod mounts at /data, empty for a prune.
+    ``claim`` is the PersistentVolumeClaim its pod mounts at /data, empty for a prune; ``source`` is the user's claim
+    that a backup saves, by way of ``claim`` or directly.
     """
 
     name: str
@@ -227,6 +228,7 @@ class Job:
     suspended: bool
     state: JobState
     created: datetime
+    source: str = ""
     finished: datetime | None = None
     failure_reason: str = ""
     failure_message: str = ""
@@ -304,6 +306,7 @@ class JobPlan:
     secret: str
     suspend: bool
     claim: str | None = None
+    source: str = ""
     host: str | None = None
     node_name: str | None = None
     security: MoverIdentity = field(default_factory=MoverIdentity)

@@ -47,6 +47,7 @@ def parse_job(raw: Raw) -> Job | None:
         state=JobState(ended["type"]) if ended else JobState.ACTIVE,
         created=parse_time(metadata["creationTimestamp"]),
         finished=parse_time(ended["lastTransitionTime"]) if "lastTransitionTime" in ended else None,
+        source=_text(annotations, naming.SOURCE_CLAIM),
         failure_reason=_text(ended, "reason"),
         failure_message=_text(ended, "message"),
         deleting="deletionTimestamp" in metadata,

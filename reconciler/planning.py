@@ -60,6 +60,7 @@ def start_plan(resource: Resource, run: Run, surroundings: Surroundings) -> JobP
         secret=spec.secret,
         suspend=own_volume,
         claim=child_name(resource, "volume", run) if own_volume else user_claim,
+        source=spec.source_pvc or "" if spec.action is Action.BACKUP else "",
         host=host_of(resource) if spec.action is not Action.PRUNE else None,
         node_name=None if own_volume else _node_of(user_claim, surroundings),
         security=identity if spec.action is Action.RESTORE else _reader(identity),
@@ -84,7 +85,7 @@ def advance_plan(
         return None
     if step.job.action is Action.RESTORE:
         return _restore_volume(resource, step.job)
-    source = surroundings.claims.get(resource.spec.source_pvc or "")
+    source = surroundings.claims.get(source_of(resource, step.job))
     return _backup_volume(resource, step.job, children=children, source=source)
 
 
@@ -199,7 +200,7 @@ def _snapshot_plan(resource: Resource, step: Advance) -> SnapshotPlan:
     return SnapshotPlan(
         name=child_name(resource, "image" if step.image else "snapshot", job.run),
         run=job.run,
-        claim=job.claim if step.image else resource.spec.source_pvc or "",
+        claim=job.claim if step.image else source_of(resource, job),
         job=None if step.image else job.name,
         class_name=resource.spec.volume_snapshot_class_name,
     )
@@ -230,8 +231,13 @@ def _backup_volume(resource: Resource, job: Job, *, children: Children, source: 
         storage_class_name=source.storage_class_name if source else None,
         data_source=("VolumeSnapshot", snapshot.name)
         if snapshot
-        else ("PersistentVolumeClaim", resource.spec.source_pvc or ""),
+        else ("PersistentVolumeClaim", source_of(resource, job)),
     )
+
+
+def source_of(resource: Resource, job: Job) -> str:
+    """The claim a run saves: the one it was started for, whatever the spec says by now."""
+    return job.source or resource.spec.source_pvc or ""
 
 
 def _reader(identity: MoverIdentity) -> MoverIdentity:

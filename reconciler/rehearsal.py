@@ -67,6 +67,7 @@ def _imagined_job(resource: Resource, plan: JobPlan, now: datetime) -> Job:
         action=plan.action,
         copy_method=plan.copy_method,
         claim=plan.claim or "",
+        source=plan.source,
         suspended=plan.suspend,
         state=JobState.ACTIVE,
         created=now,

@@ -85,6 +85,7 @@ class Renderer:
         body["metadata"]["annotations"] |= {
             naming.ACTION: str(plan.action),
             naming.COPY_METHOD: str(plan.copy_method),
+            **({naming.SOURCE_CLAIM: plan.source} if plan.source else {}),
         }
         return body
 

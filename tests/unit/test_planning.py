@@ -389,3 +389,15 @@ def test_a_volume_for_one_pod_is_not_asked_of_the_scheduler_in_vain(resource, vo
     plan = start_plan(resource, RUN, around(volume, pods=pods))
     assert isinstance(plan, Wait) is waits
     assert not waits or (plan.reason == "VolumeInUse" and "pod database uses it" in plan.message)
+
+
+def test_a_run_saves_the_claim_it_was_started_for():
+    edited = make_source(source_pvc="other")
+    begun = make_job(SOURCE, RUN, suspended=True, source="data")
+    step = Advance(run=RUN, job=begun, message="", snapshot=True)
+    around_both = around(make_volume(), make_volume("other"))
+    assert start_plan(SOURCE, RUN, CLUSTER).source == "data"
+    assert advance_plan(edited, step, children=Children(), surroundings=around_both).claim == "data"
+    clone = Advance(run=RUN, job=begun, message="", volume=True)
+    plan = advance_plan(edited, clone, children=Children(), surroundings=around_both)
+    assert plan.data_source == ("PersistentVolumeClaim", "data")
