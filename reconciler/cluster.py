@@ -8,7 +8,6 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from threading import Lock
 from typing import Any, Final, Protocol, cast
 from urllib.parse import quote, urlencode
@@ -190,12 +189,6 @@ def connect(*, context: str | None = None, dry_run: bool = False) -> ApiServer:
 
 def _credentials(configuration: Configuration) -> Iterator[Mapping[str, Any]]:
     yield from cast("Mapping[str, Mapping[str, Any]]", configuration.auth_settings()).values()
-
-
-def service_account_namespace() -> str | None:
-    """The namespace this process's pod runs in; None outside of a pod."""
-    file = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-    return file.read_text(encoding="utf-8").strip() if file.exists() else None
 
 
 def _path(kind: str, namespace: str | None, *rest: str) -> str:

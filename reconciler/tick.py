@@ -8,7 +8,7 @@ import logging
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -19,6 +19,7 @@ from reconciler.decision import decide
 from reconciler.errors import ClusterError, ReconcilerError, RenderError
 from reconciler.leftovers import leftovers
 from reconciler.model import (
+    API_VERSION,
     Advance,
     Children,
     Decision,
@@ -26,7 +27,6 @@ from reconciler.model import (
     Job,
     Rejected,
     Resource,
-    Snapshot,
     Start,
     Status,
     Surroundings,
@@ -73,7 +73,7 @@ class _Work:
     status: Status
     awaits_snapshot: bool = False
     problem: str = ""
-    events: list[Decision] = field(default_factory=list)
+    is_started: bool = False
 
 
 class Tick:
@@ -186,7 +186,6 @@ class Tick:
             case Finish(run=run):
                 item.status = conditions.adopted(item.status, run, item.children.job(run))
                 item.status = conditions.finished(item.resource, item.status, item.decision, now=self._now)
-                item.events.append(item.decision)
                 return False
             case Start():
                 return self._start(item, item.decision)
@@ -204,7 +203,7 @@ class Tick:
             raise RenderError(f"the API server returned a Job {plan.name} without Quill's labels")
         inferred = inferred_identity(item.resource, item.surroundings)
         item.status = conditions.started(item.status, decision.run, created=job.created, inferred=inferred)
-        item.events.append(decision)
+        item.is_started = True
         item.children = replace(item.children, jobs=(*item.children.jobs, job))
         return not self._dry_run  # without a Job there is nothing to advance
 
@@ -216,7 +215,7 @@ class Tick:
             if isinstance(plan, VolumePlan):
                 item.children = replace(item.children, volumes=(*item.children.volumes, parse_volume(body)))
             else:
-                item.children = _with_snapshot(item.children, parse_snapshot(body))
+                item.children = replace(item.children, snapshots=(*item.children.snapshots, parse_snapshot(body)))
         if decision.resume and (plan or not decision.volume):
             item.children = self._open_gate(item.children, decision.job)
         elif not plan:
@@ -270,7 +269,7 @@ class Tick:
             "resourceVersion": resource.resource_version,
         }
         body = {
-            "apiVersion": "scribe.backube/v1alpha1",
+            "apiVersion": API_VERSION,
             "kind": str(resource.kind),
             "metadata": metadata,
             "status": status_document(status),
@@ -292,10 +291,6 @@ def _bug(resource: Resource) -> Wait:
     return Wait(reason=_BUG, message="a bug in quill; the log of the tick has its traceback", ready=False)
 
 
-def _with_snapshot(children: Children, snapshot: Snapshot) -> Children:
-    return replace(children, snapshots=(*children.snapshots, snapshot))
-
-
 def _told(item: _Work) -> tuple[str, str]:
     if item.problem:
         return "Error", item.problem
@@ -306,7 +301,7 @@ def _told(item: _Work) -> tuple[str, str]:
                 if result.successful
                 else ("Failed", f"{result.reason}: {result.message}")
             )
-        case Advance(message=message) if item.events:
+        case Advance(message=message) if item.is_started:
             return "Started", message
         case Advance(message=message):
             return "Running", message
