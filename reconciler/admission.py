@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from reconciler.model import Action, Advance, Decision, Resource, Start, Wait
+from reconciler.model import Action, Resource
+from reconciler.plans import Advance, Decision, Start, Wait
 
 START_FAILURES: Final = frozenset({"ApplyFailed", "InternalError", "TemplateError"})
 """Reasons of Ready after a start that the API server or a template refused."""

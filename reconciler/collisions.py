@@ -9,8 +9,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from reconciler.admission import queued, repository_keys
-from reconciler.model import Action, Decision, Resource, Start, Wait
+from reconciler.model import Action, Resource
 from reconciler.naming import host_of
+from reconciler.plans import Decision, Start, Wait
 
 REASON = "IdentityConflict"
 

@@ -12,20 +12,10 @@ from datetime import datetime, timedelta
 from reconciler.collisions import REASON as COLLISION
 from reconciler.decision import CREATE, MANUAL, schedule_key, schedule_since
 from reconciler.failures import HELD, Policy, policy_of
-from reconciler.model import (
-    Action,
-    Advance,
-    Condition,
-    Finish,
-    Job,
-    MoverIdentity,
-    Problem,
-    Resource,
-    Run,
-    Status,
-    Wait,
-)
+from reconciler.model import Action, Condition, MoverIdentity, Problem, Resource, Run, Status
 from reconciler.naming import ACCEPT_SHRUNKEN
+from reconciler.observed import Job
+from reconciler.plans import Advance, Finish, Wait
 from reconciler.schedule import next_slot
 from reconciler.status import format_time, parse_time
 

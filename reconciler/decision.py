@@ -8,8 +8,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from reconciler.causes import PATIENCE_NEEDED, cause_of
-from reconciler.model import Action, Advance, Children, Decision, Finish, Job, JobState, Resource, Run, Start, Wait
+from reconciler.model import Action, Resource, Run
 from reconciler.naming import slot_token
+from reconciler.observed import Children, Job, JobState
+from reconciler.plans import Advance, Decision, Finish, Start, Wait
 from reconciler.progress import advance, image_of
 from reconciler.results import lost_result, result_of, stuck_result
 from reconciler.schedule import newest_slot

@@ -11,8 +11,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from reconciler.decision import MANUAL, is_unrecorded, outstanding_run
-from reconciler.model import Children, Deletion, Job, JobState, Resource, Volume
+from reconciler.model import Resource
 from reconciler.naming import child_name
+from reconciler.observed import Children, Job, JobState, Volume
+from reconciler.plans import Deletion
 
 INSPECTION: Final = timedelta(hours=1)
 

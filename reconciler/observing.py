@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from reconciler import naming
 from reconciler.decision import CREATE, MANUAL
-from reconciler.model import Action, CopyMethod, Job, JobState, MoverIdentity, Pod, Run, Snapshot, Volume
+from reconciler.model import Action, CopyMethod, MoverIdentity, Run
+from reconciler.observed import Job, JobState, Pod, Snapshot, Volume
 from reconciler.quantity import parse_quantity
 from reconciler.status import parse_identity, parse_time
 

@@ -13,7 +13,8 @@ from uuid import NAMESPACE_URL, uuid5
 
 from reconciler import documents, files
 from reconciler.findings import Finding
-from reconciler.model import Resource, Surroundings, Volume
+from reconciler.model import Resource
+from reconciler.observed import Surroundings, Volume
 from reconciler.observing import parse_volume
 from reconciler.places import Mistake
 from reconciler.rehearsal import UNKNOWN_UID

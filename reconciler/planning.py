@@ -7,23 +7,10 @@ pod that uses the claim, else from what status remembers of one.
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from reconciler.model import (
-    Action,
-    Advance,
-    Children,
-    CopyMethod,
-    Job,
-    JobPlan,
-    MoverIdentity,
-    Resource,
-    Run,
-    SnapshotPlan,
-    Surroundings,
-    Volume,
-    VolumePlan,
-    Wait,
-)
+from reconciler.model import Action, CopyMethod, MoverIdentity, Resource, Run
 from reconciler.naming import PRIVILEGED_MOVERS, child_name, host_of
+from reconciler.observed import Children, Job, Surroundings, Volume
+from reconciler.plans import Advance, JobPlan, SnapshotPlan, VolumePlan, Wait
 
 _EXCLUSIVE_NODE = "ReadWriteOnce"
 _SOLE_POD = "ReadWriteOncePod"

@@ -4,8 +4,10 @@ The order is the Job behind its gate, then the VolumeSnapshot, then the Persiste
 ready, then the open gate: a claim sent before its snapshot is ready waits out the provisioner's backoff.
 """
 
-from reconciler.model import Action, Advance, Children, CopyMethod, Image, Job, Pod, Resource
+from reconciler.model import Action, CopyMethod, Image, Resource
 from reconciler.naming import child_name
+from reconciler.observed import Children, Job, Pod
+from reconciler.plans import Advance
 
 SNAPSHOT_GROUP = "snapshot.storage.k8s.io"
 

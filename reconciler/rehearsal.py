@@ -7,23 +7,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
-from reconciler.model import (
-    Action,
-    Advance,
-    Children,
-    Job,
-    JobPlan,
-    JobState,
-    Plan,
-    Resource,
-    Run,
-    Snapshot,
-    SnapshotPlan,
-    Surroundings,
-    Volume,
-    Wait,
-)
+from reconciler.model import Action, Resource, Run
+from reconciler.observed import Children, Job, JobState, Snapshot, Surroundings, Volume
 from reconciler.planning import advance_plan, start_plan
+from reconciler.plans import Advance, JobPlan, Plan, SnapshotPlan, Wait
 from reconciler.progress import advance, image_of
 
 UNKNOWN_UID = "00000000-0000-0000-0000-000000000000"

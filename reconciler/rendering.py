@@ -19,8 +19,9 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from reconciler import assets, naming
 from reconciler.errors import RenderError
-from reconciler.model import Action, JobPlan, Plan, Resource, SnapshotPlan, VolumePlan
+from reconciler.model import Action, Resource
 from reconciler.observing import DATA_VOLUME
+from reconciler.plans import JobPlan, Plan, SnapshotPlan, VolumePlan
 
 DEFAULT_IMAGE: Final = "docker.io/restic/restic:0.19.1"
 DEFAULT_USER: Final = 65534

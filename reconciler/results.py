@@ -10,7 +10,8 @@ from datetime import timedelta
 from typing import Final
 
 from reconciler.failures import FAILURES
-from reconciler.model import Job, JobState, MoverResult, Pod, Run
+from reconciler.model import MoverResult, Run
+from reconciler.observed import Job, JobState, Pod
 
 _MESSAGE_LIMIT = 1024
 _ID_LIMIT = 128

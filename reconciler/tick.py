@@ -18,24 +18,12 @@ from reconciler.collisions import admitted
 from reconciler.decision import decide
 from reconciler.errors import ClusterError, ReconcilerError, RenderError
 from reconciler.leftovers import leftovers
-from reconciler.model import (
-    API_VERSION,
-    Advance,
-    Children,
-    Decision,
-    Finish,
-    Job,
-    Rejected,
-    Resource,
-    Start,
-    Status,
-    Surroundings,
-    VolumePlan,
-    Wait,
-)
+from reconciler.model import API_VERSION, Rejected, Resource, Status
 from reconciler.naming import GATE_MANAGER
+from reconciler.observed import Children, Job, Surroundings
 from reconciler.observing import parse_job, parse_snapshot, parse_volume
 from reconciler.planning import advance_plan, blocked_starts, inferred_identity, start_plan
+from reconciler.plans import Advance, Decision, Finish, Start, VolumePlan, Wait
 from reconciler.rendering import Renderer
 from reconciler.status import status_document
 from reconciler.validation import fingerprint

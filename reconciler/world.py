@@ -11,8 +11,9 @@ from typing import TypeVar
 
 from reconciler.cluster import Cluster, Object
 from reconciler.errors import ClusterError
-from reconciler.model import Children, Job, Kind, Pod, Rejected, Resource, Snapshot, Status, Surroundings, Volume
+from reconciler.model import Kind, Rejected, Resource, Status
 from reconciler.naming import PRIVILEGED_MOVERS, SELECTOR
+from reconciler.observed import Children, Job, Pod, Snapshot, Surroundings, Volume
 from reconciler.observing import parse_job, parse_pod, parse_snapshot, parse_volume
 from reconciler.planning import needs_namespace, needs_pods
 from reconciler.status import parse_status

@@ -8,22 +8,9 @@ from dataclasses import fields, replace
 from datetime import UTC, datetime
 
 from reconciler.decision import schedule_key
-from reconciler.model import (
-    Action,
-    Condition,
-    CopyMethod,
-    Job,
-    JobState,
-    Kind,
-    Pod,
-    Resource,
-    Run,
-    Snapshot,
-    Spec,
-    Status,
-    Volume,
-)
+from reconciler.model import Action, Condition, CopyMethod, Kind, Resource, Run, Spec, Status
 from reconciler.naming import child_name
+from reconciler.observed import Job, JobState, Pod, Snapshot, Volume
 
 GIB = 2**30
 _RESOURCE_FIELDS = {field.name for field in fields(Resource)} - {"spec"}

@@ -12,8 +12,10 @@ from reconciler import findings, offline
 from reconciler.arguments import add_cluster_arguments, instant
 from reconciler.collisions import admitted
 from reconciler.decision import decide
-from reconciler.model import Advance, Children, Decision, Finish, Rejected, Resource, Start, Surroundings, Wait
+from reconciler.model import Rejected, Resource
+from reconciler.observed import Children, Surroundings
 from reconciler.planning import blocked_starts, start_plan
+from reconciler.plans import Advance, Decision, Finish, Start, Wait
 from reconciler.schedule import next_slot
 from reconciler.status import format_time
 from reconciler.tables import distance, print_table

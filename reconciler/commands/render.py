@@ -15,7 +15,9 @@ from reconciler.collisions import REASON as COLLISION
 from reconciler.collisions import admitted
 from reconciler.decision import decide
 from reconciler.errors import SetupError
-from reconciler.model import Children, Resource, Run, Start, Wait
+from reconciler.model import Resource, Run
+from reconciler.observed import Children
+from reconciler.plans import Start, Wait
 from reconciler.rehearsal import UNKNOWN_UID, rehearsed
 from reconciler.rendering import renderer
 

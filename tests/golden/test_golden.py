@@ -13,7 +13,9 @@ from kubernetes import client
 
 from reconciler import assets
 from reconciler.decision import MANUAL
-from reconciler.model import CopyMethod, JobPlan, MoverIdentity, Run, SnapshotPlan, Surroundings, VolumePlan
+from reconciler.model import CopyMethod, MoverIdentity, Run
+from reconciler.observed import Surroundings
+from reconciler.plans import JobPlan, SnapshotPlan, VolumePlan
 from reconciler.rehearsal import UNKNOWN_UID, rehearsed
 from reconciler.rendering import Renderer
 from tests.factories import at, make_destination, make_pod, make_prune, make_source, make_volume, slot_run

@@ -1,7 +1,8 @@
 import pytest
 
 from reconciler.admission import Claim, held_back, queued, repository_keys
-from reconciler.model import Action, Advance, Start, Wait
+from reconciler.model import Action
+from reconciler.plans import Advance, Start, Wait
 from tests.factories import at, condition, make_destination, make_job, make_prune, make_source, seen, slot_run
 
 BACKUP = make_source(name="backup", uid="b")

@@ -4,7 +4,8 @@ import pytest
 
 from reconciler.collisions import admitted, collisions
 from reconciler.conditions import waiting
-from reconciler.model import Advance, Start, Status, Wait
+from reconciler.model import Status
+from reconciler.plans import Advance, Start, Wait
 from tests.factories import at, make_destination, make_job, make_prune, make_source, seen, slot_run
 
 ONE = make_source(name="one", uid="1")

@@ -15,19 +15,9 @@ from reconciler.conditions import (
 )
 from reconciler.decision import decide
 from reconciler.failures import FAILURES, Policy
-from reconciler.model import (
-    Action,
-    Advance,
-    Children,
-    Finish,
-    Image,
-    MoverIdentity,
-    MoverResult,
-    Problem,
-    Run,
-    Status,
-    Wait,
-)
+from reconciler.model import Action, Image, MoverIdentity, MoverResult, Problem, Run, Status
+from reconciler.observed import Children
+from reconciler.plans import Advance, Finish, Wait
 from reconciler.status import format_time
 from tests.factories import at, condition, make_destination, make_job, make_source, seen, slot_run
 

@@ -4,8 +4,10 @@ import pytest
 
 from reconciler.conditions import accepted
 from reconciler.decision import anchor, decide, due_slot, due_start, is_unrecorded, outstanding_run, schedule_since
-from reconciler.model import Advance, Children, CopyMethod, Finish, Image, JobState, Run, Start, Wait
+from reconciler.model import CopyMethod, Image, Run
 from reconciler.naming import child_name
+from reconciler.observed import Children, JobState
+from reconciler.plans import Advance, Finish, Start, Wait
 from tests.factories import (
     at,
     make_destination,

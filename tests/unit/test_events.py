@@ -5,7 +5,8 @@ import pytest
 
 from reconciler.conditions import accepted, finished, rejected, started
 from reconciler.events import notes, regarding
-from reconciler.model import Finish, Image, MoverResult, Problem, Run, Status
+from reconciler.model import Image, MoverResult, Problem, Run, Status
+from reconciler.plans import Finish
 from tests.factories import at, make_destination, make_source, seen, slot_run
 
 HOURLY = make_source()

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.model import Action, CopyMethod, Job, JobState, Pod, Run
+from reconciler.model import Action, CopyMethod, Run
+from reconciler.observed import Job, JobState, Pod
 from reconciler.results import result_of
 
 SCRIPT = Path(__file__).parents[2] / "templates" / "mover.sh"

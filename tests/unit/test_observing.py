@@ -8,8 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler import assets
-from reconciler.model import Action, CopyMethod, JobPlan, JobState, MoverIdentity, Run, SnapshotPlan, VolumePlan
+from reconciler.model import Action, CopyMethod, MoverIdentity, Run
+from reconciler.observed import JobState
 from reconciler.observing import parse_job, parse_pod, parse_snapshot, parse_volume
+from reconciler.plans import JobPlan, SnapshotPlan, VolumePlan
 from reconciler.rendering import Renderer
 from tests.factories import GIB, at, make_destination, make_source, slot_run
 

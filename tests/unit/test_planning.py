@@ -3,20 +3,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from reconciler.model import (
-    Advance,
-    Children,
-    CopyMethod,
-    Guard,
-    JobPlan,
-    MoverIdentity,
-    Run,
-    SnapshotPlan,
-    Surroundings,
-    VolumePlan,
-    Wait,
-)
+from reconciler.model import CopyMethod, Guard, MoverIdentity, Run
 from reconciler.naming import child_name
+from reconciler.observed import Children, Surroundings
 from reconciler.planning import (
     advance_plan,
     identity_of,
@@ -26,6 +15,7 @@ from reconciler.planning import (
     settings_of,
     start_plan,
 )
+from reconciler.plans import Advance, JobPlan, SnapshotPlan, VolumePlan, Wait
 from tests.factories import (
     GIB,
     make_destination,

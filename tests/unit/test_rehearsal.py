@@ -2,8 +2,10 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.model import CopyMethod, JobPlan, MoverIdentity, SnapshotPlan, Surroundings, VolumePlan, Wait
+from reconciler.model import CopyMethod, MoverIdentity
 from reconciler.naming import child_name
+from reconciler.observed import Surroundings
+from reconciler.plans import JobPlan, SnapshotPlan, VolumePlan, Wait
 from reconciler.rehearsal import rehearsed
 from tests.factories import GIB, at, make_destination, make_prune, make_source, make_volume, slot_run
 

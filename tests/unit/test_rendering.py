@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from reconciler import assets
 from reconciler.errors import RenderError
-from reconciler.model import Action, CopyMethod, JobPlan, MoverIdentity, SnapshotPlan, VolumePlan
+from reconciler.model import Action, CopyMethod, MoverIdentity
+from reconciler.plans import JobPlan, SnapshotPlan, VolumePlan
 from reconciler.rendering import Renderer
 from tests.factories import make_destination, make_source, slot_run
 

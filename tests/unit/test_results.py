@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.failures import Policy, policy_of
-from reconciler.model import JobState, Run
+from reconciler.model import Run
+from reconciler.observed import JobState
 from reconciler.results import lost_result, result_of, stuck_result
 from tests.factories import at, make_job, make_pod
 from tests.unit.statuses import FULL
