@@ -1,0 +1,133 @@
+"""What the cluster shows beside the custom resources: what was made for one, and what surrounds it.
+
+Frozen and without behaviour beyond look-ups, as all of model.py; observing.py reads these from the API server's JSON.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from reconciler.model import Action, CopyMethod, MoverIdentity, Run
+
+
+class JobState(StrEnum):
+    """Where a Job stands; ``Complete`` and ``Failed`` are its terminal conditions."""
+
+    ACTIVE = "Active"
+    COMPLETE = "Complete"
+    FAILED = "Failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A mover Job of ours; what it does is read back from the Job itself, so that later edits of the CR change nothing.
+
+    ``claim`` is the PersistentVolumeClaim its pod mounts at /data, empty for a prune; ``source`` is the user's claim
+    that a backup saves, by way of ``claim`` or directly.
+    """
+
+    name: str
+    namespace: str
+    uid: str
+    owner_uid: str
+    run: Run
+    action: Action
+    copy_method: CopyMethod
+    claim: str
+    suspended: bool
+    state: JobState
+    created: datetime
+    source: str = ""
+    finished: datetime | None = None
+    failure_reason: str = ""
+    failure_message: str = ""
+    deleting: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pod:
+    """A pod, ours or an application's, as far as a decision needs it."""
+
+    name: str
+    namespace: str
+    job_name: str
+    phase: str
+    created: datetime
+    node: str = ""
+    claims: tuple[str, ...] = ()
+    security: MoverIdentity = field(default_factory=MoverIdentity)
+    owner_uid: str = ""
+    trouble: str = ""
+    termination_message: str | None = None
+    termination_reason: str = ""
+    exit_code: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """A VolumeSnapshot of ours; ``owner_uid`` is the CR it was made for, whoever the ownerReference names.
+
+    ``component`` is ``snapshot`` (of a source volume) or ``image`` (of a restored one). A ``kept`` one carries the
+    label by which a user keeps it.
+    """
+
+    name: str
+    namespace: str
+    uid: str
+    owner_uid: str
+    component: str
+    created: datetime
+    ready: bool = False
+    restore_size: int | None = None
+    error: str = ""
+    kept: bool = False
+    deleting: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Volume:
+    """A PersistentVolumeClaim, ours or anybody's. ``data_source`` is (kind, name) when it was made from one."""
+
+    name: str
+    namespace: str
+    uid: str
+    phase: str
+    capacity: int
+    access_modes: tuple[str, ...] = ()
+    storage_class_name: str | None = None
+    volume_mode: str = "Filesystem"
+    data_source: tuple[str, str] | None = None
+    owner_uid: str = ""
+    deleting: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Children:
+    """What the cluster shows of one CR: everything of ours that was made for it."""
+
+    jobs: tuple[Job, ...] = ()
+    pods: tuple[Pod, ...] = ()
+    snapshots: tuple[Snapshot, ...] = ()
+    volumes: tuple[Volume, ...] = ()
+
+    def job(self, run: Run) -> Job | None:
+        """The Job of one attempt."""
+        return next((job for job in self.jobs if (job.run.token, job.run.attempt) == (run.token, run.attempt)), None)
+
+    def snapshot(self, name: str) -> Snapshot | None:
+        """The VolumeSnapshot of that name, unless it is being deleted."""
+        return next((item for item in self.snapshots if item.name == name and not item.deleting), None)
+
+    def volume(self, name: str) -> Volume | None:
+        """The PersistentVolumeClaim of that name, unless it is being deleted."""
+        return next((item for item in self.volumes if item.name == name and not item.deleting), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a run needs to know of its namespace: claims by name, everybody's pods, an admin's word on root movers."""
+
+    claims: Mapping[str, Volume] = field(default_factory=dict)
+    pods: tuple[Pod, ...] = ()
+    privileged_movers: bool = False

@@ -1,0 +1,119 @@
+"""What a tick wants done: the decision about one custom resource, and the children that carry it out.
+
+Frozen and without behaviour. decision.py decides, planning.py plans, rendering.py makes a plan the object to apply.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from reconciler.model import Action, CopyMethod, Image, MoverIdentity, MoverResult, Run
+from reconciler.observed import Job
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobPlan:
+    """A mover Job to apply: everything templates/<action>.yaml.j2 may say about it.
+
+    ``settings`` are further variables of templates/mover.sh by name.
+    """
+
+    name: str
+    run: Run
+    action: Action
+    copy_method: CopyMethod
+    secret: str
+    suspend: bool
+    claim: str | None = None
+    source: str = ""
+    host: str | None = None
+    node_name: str | None = None
+    security: MoverIdentity = field(default_factory=MoverIdentity)
+    privileged: bool = False
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotPlan:
+    """A VolumeSnapshot to apply. ``job`` names the Job that owns it; None: the CR does (a restored image)."""
+
+    name: str
+    run: Run
+    claim: str
+    job: str | None
+    class_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VolumePlan:
+    """A PersistentVolumeClaim to apply, owned by the run's Job; ``data_source`` is (kind, name) of what fills it."""
+
+    name: str
+    run: Run
+    job: str
+    size: str
+    access_modes: tuple[str, ...]
+    storage_class_name: str | None = None
+    volume_mode: str = "Filesystem"
+    data_source: tuple[str, str] | None = None
+
+
+Plan = JobPlan | SnapshotPlan | VolumePlan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """Nothing to do. ``ready`` False: something is wrong that a tick cannot mend, and ``message`` says what would."""
+
+    reason: str
+    message: str
+    ready: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """A run is due; ``since`` is the instant from which its lateness counts."""
+
+    run: Run
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advance:
+    """A run is under way. The children it still lacks are to be made, then the Job's gate is opened if ``resume``.
+
+    ``awaits_snapshot`` says that only a VolumeSnapshot's readiness is waited for, which may come within seconds;
+    ``cause`` is a reason of failures.py when the mover cannot begin.
+    """
+
+    run: Run
+    job: Job
+    message: str
+    snapshot: bool = False
+    volume: bool = False
+    image: bool = False
+    resume: bool = False
+    awaits_snapshot: bool = False
+    cause: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finish:
+    """A run has ended, well or not; ``image`` is what a restore published."""
+
+    run: Run
+    result: MoverResult
+    ended: datetime
+    image: Image | None = None
+
+
+Decision = Wait | Start | Advance | Finish
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deletion:
+    """A child that no run needs any more; the uid keeps a successor of the same name safe."""
+
+    kind: str
+    name: str
+    uid: str
