@@ -1,8 +1,8 @@
 """Which of the due runs may start in this tick: a pure rule over all of them at once, the latest one first.
 
-restic's prune needs its repository for itself. While one runs no other run on that repository starts, and one that is
-due keeps later runs from starting, so that frequent backups cannot starve it. A repository that no mover has reported
-yet takes one backup at a time: two that make it at once leave keys behind of which one opens nothing.
+restic's prune and check need their repository for themselves. While one runs no other run on that repository starts,
+and one that is due keeps later runs from starting, so that frequent backups cannot starve it. A repository that no
+mover has reported yet takes one backup at a time: two that make it at once leave keys of which one opens nothing.
 """
 
 from collections.abc import Container, Iterable, Mapping
@@ -12,6 +12,8 @@ from typing import Final
 
 from reconciler.model import Action, Resource
 from reconciler.plans import Advance, Decision, Start, Wait
+
+_EXCLUSIVE: Final = frozenset({Action.PRUNE, Action.CHECK})
 
 START_FAILURES: Final = frozenset({"ApplyFailed", "InternalError", "TemplateError"})
 """Reasons of Ready after a start that the API server or a template refused."""
@@ -36,25 +38,25 @@ def repository_keys(resource: Resource) -> frozenset[str]:
     return frozenset({_secret(resource), f"repository {known}"}) if known else frozenset({_secret(resource)})
 
 
-def held_back(due: Iterable[Claim], running: Iterable[Claim]) -> Mapping[str, str]:
-    """The uid of each due CR that must wait, with the reason in words; all others may start."""
+def held_back(due: Iterable[Claim], running: Iterable[Claim]) -> Mapping[tuple[str, str], str]:
+    """The key of each due CR or chore that must wait, with the reason in words; all others may start."""
     ahead = list(running)
     exclusive = [claim for claim in ahead if _is_exclusive(claim)]
-    held: dict[str, str] = {}
+    held: dict[tuple[str, str], str] = {}
     for claim in sorted(due, key=_place):
-        rivals = ahead if claim.action is Action.PRUNE else exclusive  # ordinary runs never exclude each other
+        rivals = ahead if claim.action in _EXCLUSIVE else exclusive  # ordinary runs never exclude each other
         if blocker := next((other for other in rivals if _exclude(claim, other)), None):
             who = f"{blocker.resource.kind} {blocker.resource.namespace}/{blocker.resource.name}"
-            held[claim.resource.uid] = f"queued behind the {blocker.action} of {who} on the same repository"
+            held[claim.resource.key] = f"queued behind the {blocker.action} of {who} on the same repository"
         ahead.append(claim)
         exclusive += [claim] if _is_exclusive(claim) else []
     return held
 
 
-def _place(claim: Claim) -> tuple[bool, datetime, str, str]:
+def _place(claim: Claim) -> tuple[bool, datetime, str, str, str]:
     """Oldest first; one whose start failed in the last tick goes last, or it could keep all others for ever."""
     failed = any(each.type == "Ready" and each.reason in START_FAILURES for each in claim.resource.status.conditions)
-    return failed, claim.since, claim.resource.namespace, claim.resource.name
+    return failed, claim.since, claim.resource.namespace, claim.resource.name, claim.resource.chore
 
 
 def queued(decided: Iterable[tuple[Resource, Decision]]) -> list[tuple[Resource, Decision]]:
@@ -73,8 +75,8 @@ def queued(decided: Iterable[tuple[Resource, Decision]]) -> list[tuple[Resource,
     ]
     held = held_back(due, running)
     return [
-        (resource, Wait(reason="Queued", message=held[resource.uid]))
-        if isinstance(decision, Start) and resource.uid in held
+        (resource, Wait(reason="Queued", message=held[resource.key]))
+        if isinstance(decision, Start) and resource.key in held
         else (resource, decision)
         for resource, decision in decided
     ]
@@ -90,12 +92,12 @@ def _claim(resource: Resource, action: Action, *, since: datetime, known: Contai
 
 
 def _is_exclusive(claim: Claim) -> bool:
-    return claim.first or claim.action is Action.PRUNE
+    return claim.first or claim.action in _EXCLUSIVE
 
 
 def _exclude(one: Claim, other: Claim) -> bool:
-    if one.resource.uid == other.resource.uid:
+    if one.resource.key == other.resource.key:
         return False
-    if Action.PRUNE not in (one.action, other.action) and not (one.first and other.first):
+    if _EXCLUSIVE.isdisjoint((one.action, other.action)) and not (one.first and other.first):
         return False
     return bool(repository_keys(one.resource) & repository_keys(other.resource))

@@ -37,14 +37,19 @@ def admitted(decided: Iterable[tuple[Resource, Decision]]) -> list[tuple[Resourc
     refused = collisions(resource for resource, _ in decided)
     return queued(
         (resource, Wait(reason=REASON, message=refused[resource.uid], ready=False))
-        if isinstance(decision, (Start, Wait)) and resource.uid in refused
+        if isinstance(decision, (Start, Wait)) and not resource.chore and resource.uid in refused
         else (resource, decision)
         for resource, decision in decided
     )
 
 
 def _writes(resource: Resource) -> bool:
-    return resource.spec.action is Action.BACKUP and not resource.spec.paused and not resource.deleting
+    return (
+        resource.spec.action is Action.BACKUP
+        and not resource.chore
+        and not resource.spec.paused
+        and not resource.deleting
+    )
 
 
 def _sentence(host: str, others: list[str]) -> str:

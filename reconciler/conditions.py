@@ -22,7 +22,12 @@ from reconciler.status import format_time, parse_time
 MAX_ATTEMPTS = 3
 _FIRST_BACKOFF = timedelta(minutes=1)
 _MESSAGE_LIMIT = 2048
-_DONE = {Action.BACKUP: "backup", Action.RESTORE: "restore", Action.PRUNE: "prune"}
+_DONE = {
+    Action.BACKUP: "backup",
+    Action.RESTORE: "restore",
+    Action.PRUNE: "prune",
+    Action.CHECK: "verification",
+}
 
 
 def accepted(resource: Resource, *, now: datetime, fingerprint: str) -> Status:

@@ -5,7 +5,7 @@ reading the schemas. Nothing here is written by hand twice: a field is described
 """
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import yaml
 
@@ -16,7 +16,9 @@ HEADER: Final = "# Generated from schemas/ by `make schemas`; change it there.\n
 
 _SHORT_NAMES: Final = {Kind.SOURCE: "rsrc", Kind.DESTINATION: "rdst"}
 
-_NOT_STRUCTURAL: Final = frozenset({"$schema", "title", "additionalProperties", "allOf", "patternErrorMessage"})
+_NOT_STRUCTURAL: Final = frozenset(
+    {"$schema", "$defs", "title", "additionalProperties", "allOf", "patternErrorMessage"}
+)
 """Keywords of our schemas that the API server refuses: it closes objects itself, and CEL says what allOf says."""
 
 _FIRST_COLUMN: Final = {
@@ -71,7 +73,7 @@ def crd_file(kind: Kind) -> tuple[str, str]:
 
 
 def _version(kind: Kind) -> dict[str, Any]:
-    root = _structural(schema(kind))
+    root = _structural(schema(kind), schema(kind))
     del root["x-kubernetes-group-version-kind"]
     properties = root["properties"]
     properties["apiVersion"].pop("enum")
@@ -89,12 +91,22 @@ def _version(kind: Kind) -> dict[str, Any]:
     }
 
 
-def _structural(node: Mapping[str, Any]) -> dict[str, Any]:
+def _structural(node: Mapping[str, Any], root: Mapping[str, Any]) -> dict[str, Any]:
+    if "$ref" in node:
+        node = {**_referred(node["$ref"], root), **{key: value for key, value in node.items() if key != "$ref"}}
     kept = {key: value for key, value in node.items() if key not in _NOT_STRUCTURAL}
     if kept.pop("uniqueItems", False):
         kept["x-kubernetes-list-type"] = "set"
     if "properties" in kept:
-        kept["properties"] = {name: _structural(field) for name, field in kept["properties"].items()}
+        kept["properties"] = {name: _structural(field, root) for name, field in kept["properties"].items()}
     if "items" in kept:
-        kept["items"] = _structural(kept["items"])
+        kept["items"] = _structural(kept["items"], root)
     return kept
+
+
+def _referred(reference: str, root: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a JSON pointer within the schema leads to."""
+    found: Any = root
+    for step in reference.removeprefix("#/").split("/"):
+        found = found[step]
+    return cast("Mapping[str, Any]", found)

@@ -1,14 +1,18 @@
 """Which Events a change of status is worth: on transitions only, and a repeated write is the same Event. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from reconciler.model import API_VERSION, Rejected, Resource, Run, Status
+from reconciler.model import API_VERSION, Action, Rejected, Resource, Run, Status
 from reconciler.naming import event_name
 from reconciler.status import format_time
 
 _NOTE_LIMIT: Final = 1024
+_SUBJECTS: Final[Mapping[str, str]] = {Action.CHECK: "Verification"}
+_SYNC: Final = "Transfer"
+"""Reasons are a subject and what became of it: TransferStarted as VolSync has it, VerificationFailed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,9 +28,8 @@ class Note:
 
 def notes(before: Status, after: Status, action: str) -> tuple[Note, ...]:
     """What happened between the listed status and the recorded one, in the order in which it did."""
-    return tuple(
-        note for note in (_started(before, after, action), _ended(before, after), _invalid(before, after)) if note
-    )
+    happened = _started(before, after, action), _ended(before, after, action), _invalid(before, after)
+    return tuple(note for note in happened if note)
 
 
 def event(resource: Resource | Rejected, note: Note, *, now: datetime) -> dict[str, object]:
@@ -63,10 +66,10 @@ def _started(before: Status, after: Status, action: str) -> Note | None:
         return None
     message = f"{action} for {run.token} started (attempt {run.attempt})"
     key = f"{run.token}/{run.attempt}/{after.last_sync_start_time}"
-    return Note(kind="Normal", reason="TransferStarted", action="CreateMover", message=message, key=key)
+    return Note(kind="Normal", reason=f"{_subject(action)}Started", action="CreateMover", message=message, key=key)
 
 
-def _ended(before: Status, after: Status) -> Note | None:
+def _ended(before: Status, after: Status, action: str) -> Note | None:
     result = after.latest_mover_status
     if result is None or not _has_ended(before, after):
         return None
@@ -74,10 +77,19 @@ def _ended(before: Status, after: Status) -> Note | None:
     if result.successful:
         image = f"; latestImage is {after.latest_image.name}" if after.latest_image else ""
         return Note(
-            kind="Normal", reason="TransferCompleted", action="RecordResult", message=f"sync completed{image}", key=key
+            kind="Normal",
+            reason=f"{_subject(action)}Completed",
+            action="RecordResult",
+            message=f"{'sync' if _subject(action) == _SYNC else action} completed{image}",
+            key=key,
         )
     message = f"{result.reason}: {result.message}"
-    return Note(kind="Warning", reason="TransferFailed", action="RecordResult", message=message, key=key)
+    reason = f"{_subject(action)}Failed"
+    return Note(kind="Warning", reason=reason, action="RecordResult", message=message, key=key)
+
+
+def _subject(action: str) -> str:
+    return _SUBJECTS.get(action, _SYNC)
 
 
 def _has_ended(before: Status, after: Status) -> bool:

@@ -77,6 +77,12 @@ _ROWS: Final = (
         remedy="Run the mover as the user the files belong to: restic.moverSecurityContext.",
     ),
     Failure(
+        reason="RepositoryDamaged",
+        policy=Policy.STOP,
+        meaning="A verification found data missing or changed in the repository.",
+        remedy="Read the mover's log, then restic's documentation on repairing a damaged repository.",
+    ),
+    Failure(
         reason="EmptyVolume",
         policy=Policy.STOP,
         meaning="There is nothing in the volume, and this version of restic makes no snapshot of nothing.",

@@ -4,6 +4,7 @@ Frozen and without behaviour beyond look-ups, so that every rule about them is a
 datetimes in UTC, sizes are bytes. This module must not import anything of this package.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -20,11 +21,18 @@ class Kind(StrEnum):
 
 
 class Action(StrEnum):
-    """``spec.restic.resticArg``: what restic does in the mover."""
+    """What restic does in the mover: ``spec.restic.resticArg``, or what a chore is for (chores.py)."""
 
     BACKUP = "backup"
     RESTORE = "restore"
     PRUNE = "prune"
+    CHECK = "check"
+
+
+class Chore(StrEnum):
+    """What a CR does beside its syncs, with a schedule and a status of its own; the value names its field there."""
+
+    VERIFY = "verify"
 
 
 class CopyMethod(StrEnum):
@@ -71,6 +79,13 @@ class Guard:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Verify:
+    """``spec.restic.verify``: when the repository is checked."""
+
+    schedule: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
     """The spec of either kind after validation; fields that a kind does not have keep their default."""
 
@@ -88,6 +103,7 @@ class Spec:
     ignore_inode: bool = False
     retain: tuple[tuple[str, str], ...] = ()
     guard: Guard = field(default_factory=Guard)
+    verify: Verify | None = None
     on_missing: str = "Fail"
     previous: int = 0
     restore_as_of: datetime | None = None
@@ -143,7 +159,7 @@ class Image:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """``.status`` of either kind; see schemas/ for the meaning of each field."""
+    """``.status`` of either kind, or of a chore in it; see schemas/ for the meaning of each field."""
 
     observed_generation: int = -1
     conditions: tuple[Condition, ...] = ()
@@ -164,13 +180,16 @@ class Status:
     mover_identity: MoverIdentity | None = None
     latest_mover_status: MoverResult | None = None
     latest_image: Image | None = None
+    verified: bool | None = None
+    last_verified_time: datetime | None = None
+    chores: Mapping[str, "Status"] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
-    """A valid ReplicationSource or ReplicationDestination as it was listed.
+    """A valid ReplicationSource or ReplicationDestination as it was listed, or one chore of it (chores.py).
 
-    ``accepted_slot`` is the held slot that a user accepted by an annotation.
+    ``accepted_slot`` is the held slot that a user accepted by an annotation; ``chore`` is empty for the CR's own syncs.
     """
 
     kind: Kind
@@ -184,6 +203,12 @@ class Resource:
     status: Status
     accepted_slot: str | None = None
     deleting: bool = False
+    chore: str = ""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells it from every other resource and chore: the CR's uid, and which chore of it."""
+        return self.uid, self.chore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

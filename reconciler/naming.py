@@ -17,6 +17,7 @@ SELECTOR = f"app.kubernetes.io/managed-by={MANAGER}"
 OWNER_UID = f"{API_GROUP}/owner-uid"
 OWNER_KIND = f"{API_GROUP}/owner-kind"
 OWNER_NAME = f"{API_GROUP}/owner-name"
+CHORE = f"{API_GROUP}/chore"
 ACTION = f"{API_GROUP}/action"
 RUN = f"{API_GROUP}/run"
 ATTEMPT = f"{API_GROUP}/attempt"
@@ -38,9 +39,10 @@ def _digest(*parts: str) -> str:
 def child_name(owner: Resource, purpose: str, run: Run) -> str:
     """Name of the child that serves ``purpose`` (``backup``, ``snapshot``, ``volume``, …) in one attempt of one run.
 
-    At most 52 characters, a DNS label, the same for every tick that sees the same owner uid and run.
+    At most 52 characters, a DNS label, the same for every tick that sees the same owner uid, chore and run.
     """
-    digest = _digest(owner.uid, purpose, run.token, str(run.attempt))
+    chore = [owner.chore] if owner.chore else []
+    digest = _digest(owner.uid, purpose, run.token, str(run.attempt), *chore)
     room = _NAME_LIMIT - len(purpose) - len(digest) - 2
     readable = owner.name.replace(".", "-")[:room].strip("-")
     return f"{purpose}-{readable}-{digest}"
@@ -67,6 +69,7 @@ def labels(owner: Resource, component: str) -> dict[str, str]:
         OWNER_KIND: str(owner.kind),
         OWNER_NAME: label_value(owner.name),
         OWNER_UID: owner.uid,
+        **({CHORE: owner.chore} if owner.chore else {}),
     }
 
 

@@ -43,6 +43,7 @@ class Job:
     failure_reason: str = ""
     failure_message: str = ""
     deleting: bool = False
+    chore: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,7 @@ class Pod:
     claims: tuple[str, ...] = ()
     security: MoverIdentity = field(default_factory=MoverIdentity)
     owner_uid: str = ""
+    chore: str = ""
     trouble: str = ""
     termination_message: str | None = None
     termination_reason: str = ""
@@ -83,6 +85,7 @@ class Snapshot:
     error: str = ""
     kept: bool = False
     deleting: bool = False
+    chore: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +102,7 @@ class Volume:
     volume_mode: str = "Filesystem"
     data_source: tuple[str, str] | None = None
     owner_uid: str = ""
+    chore: str = ""
     deleting: bool = False
 
 

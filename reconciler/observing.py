@@ -40,6 +40,7 @@ def parse_job(raw: Raw) -> Job | None:
         namespace=metadata["namespace"],
         uid=metadata["uid"],
         owner_uid=owner,
+        chore=_label(metadata, naming.CHORE),
         run=run,
         action=Action(action),
         copy_method=CopyMethod(copy_method),
@@ -69,6 +70,7 @@ def parse_pod(raw: Raw) -> Pod:
         claims=tuple(_claims(spec).values()),
         security=_security(spec),
         owner_uid=_label(metadata, naming.OWNER_UID),
+        chore=_label(metadata, naming.CHORE),
         trouble=_trouble(status),
         termination_message=ended.get("message"),
         termination_reason=_text(ended, "reason"),
@@ -85,6 +87,7 @@ def parse_snapshot(raw: Raw) -> Snapshot:
         namespace=metadata["namespace"],
         uid=metadata["uid"],
         owner_uid=_label(metadata, naming.OWNER_UID),
+        chore=_label(metadata, naming.CHORE),
         component=_label(metadata, "app.kubernetes.io/component"),
         created=parse_time(metadata["creationTimestamp"]),
         ready=status.get("readyToUse") is True,
@@ -111,6 +114,7 @@ def parse_volume(raw: Raw) -> Volume:
         volume_mode=_text(spec, "volumeMode") or "Filesystem",
         data_source=(_text(source, "kind"), _text(source, "name")) if source else None,
         owner_uid=_label(metadata, naming.OWNER_UID),
+        chore=_label(metadata, naming.CHORE),
         deleting="deletionTimestamp" in metadata,
     )
 

@@ -58,7 +58,7 @@ def read(paths: Sequence[Path], *, now: datetime) -> Offline:
 
 def _seen(resource: Resource, since: datetime) -> Resource:
     identity = uuid5(NAMESPACE_URL, f"{resource.kind}/{resource.namespace}/{resource.name}")
-    known = replace(resource.status, repository_id=f"{resource.namespace}/{resource.spec.secret}")
+    known = replace(resource.status, repository_id=f"{resource.namespace}/{resource.spec.secret}", last_sync_time=since)
     return replace(resource, created=since, uid=str(identity), status=known)
 
 

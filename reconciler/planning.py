@@ -15,6 +15,7 @@ from reconciler.plans import Advance, JobPlan, SnapshotPlan, VolumePlan, Wait
 _EXCLUSIVE_NODE = "ReadWriteOnce"
 _SOLE_POD = "ReadWriteOncePod"
 _ROOT = 0
+_REPOSITORY_ONLY = frozenset({Action.PRUNE, Action.CHECK})
 
 
 def needs_pods(resource: Resource) -> bool:
@@ -39,6 +40,7 @@ def start_plan(resource: Resource, run: Run, surroundings: Surroundings) -> JobP
         return blocked
     own_volume = _makes_volume(resource)
     user_claim = _user_claim(resource)
+    works_on_data = spec.action not in _REPOSITORY_ONLY
     return JobPlan(
         name=child_name(resource, spec.action, run),
         run=run,
@@ -48,7 +50,7 @@ def start_plan(resource: Resource, run: Run, surroundings: Surroundings) -> JobP
         suspend=own_volume,
         claim=child_name(resource, "volume", run) if own_volume else user_claim,
         source=spec.source_pvc or "" if spec.action is Action.BACKUP else "",
-        host=host_of(resource) if spec.action is not Action.PRUNE else None,
+        host=host_of(resource) if works_on_data else None,
         node_name=None if own_volume else _node_of(user_claim, surroundings),
         security=identity if spec.action is Action.RESTORE else _reader(identity),
         privileged=identity.run_as_user == _ROOT,
@@ -56,10 +58,12 @@ def start_plan(resource: Resource, run: Run, surroundings: Surroundings) -> JobP
     )
 
 
-def blocked_starts(starting: Iterable[tuple[Resource, Run]], around: Mapping[str, Surroundings]) -> dict[str, Wait]:
-    """By uid, the starts that cannot be made at all now; such a one must not keep others waiting behind it."""
-    plans = ((resource.uid, start_plan(resource, run, around[resource.uid])) for resource, run in starting)
-    return {uid: plan for uid, plan in plans if isinstance(plan, Wait)}
+def blocked_starts(
+    starting: Iterable[tuple[Resource, Run]], around: Mapping[tuple[str, str], Surroundings]
+) -> dict[tuple[str, str], Wait]:
+    """By key, the starts that cannot be made at all now; such a one must not keep others waiting behind it."""
+    plans = ((resource.key, start_plan(resource, run, around[resource.key])) for resource, run in starting)
+    return {key: plan for key, plan in plans if isinstance(plan, Wait)}
 
 
 def advance_plan(
@@ -105,7 +109,7 @@ def settings_of(resource: Resource) -> dict[str, str]:
             "QUILL_PREVIOUS": str(spec.previous),
             "QUILL_AS_OF": str(int(as_of.timestamp())) if as_of else "",
         }
-    if spec.action is Action.PRUNE:
+    if spec.action in _REPOSITORY_ONLY:
         return {}
     accepted = status.held_slot is not None and resource.accepted_slot == status.held_slot
     return {
@@ -167,9 +171,9 @@ def _makes_volume(resource: Resource) -> bool:
 
 
 def _user_claim(resource: Resource) -> str | None:
-    """The user's own claim that a run reads or writes; a prune has none."""
+    """The user's own claim that a run reads or writes; none where only the repository matters."""
     spec = resource.spec
-    if spec.action is Action.PRUNE:
+    if spec.action in _REPOSITORY_ONLY:
         return None
     return spec.destination_pvc if spec.action is Action.RESTORE else spec.source_pvc
 

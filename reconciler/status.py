@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from reconciler.model import Condition, Image, MoverIdentity, MoverResult, Run, Status
+from reconciler.model import Chore, Condition, Image, MoverIdentity, MoverResult, Run, Status
 
 _TIMES: Final = {
     "lastSyncTime": "last_sync_time",
@@ -17,6 +17,7 @@ _TIMES: Final = {
     "lastSlot": "last_slot",
     "scheduleSince": "schedule_since",
     "nextRetryTime": "next_retry_time",
+    "lastVerifiedTime": "last_verified_time",
 }
 _PLAIN: Final = {
     "observedGeneration": "observed_generation",
@@ -27,7 +28,10 @@ _PLAIN: Final = {
     "heldSlot": "held_slot",
     "repositoryID": "repository_id",
     "schemaFingerprint": "schema_fingerprint",
+    "verified": "verified",
 }
+_OF_THE_WHOLE: Final = frozenset({"observedGeneration", "schemaFingerprint", "repositoryID", "moverIdentity"})
+"""Fields that a chore has from its CR."""
 
 
 def parse_time(text: str) -> datetime:
@@ -63,7 +67,9 @@ def parse_status(raw: Mapping[str, Any]) -> Status:
         fields["latest_mover_status"] = _parse_result(result)
     if image := raw.get("latestImage"):
         fields["latest_image"] = Image(api_group=image.get("apiGroup", ""), kind=image["kind"], name=image["name"])
-    return Status(conditions=tuple(_parse_condition(item) for item in raw.get("conditions", ())), **fields)
+    conditions = tuple(_parse_condition(item) for item in raw.get("conditions", ()))
+    chores = {str(chore): parse_status(raw[chore]) for chore in Chore if chore in raw}
+    return Status(conditions=conditions, chores=chores, **fields)
 
 
 def parse_identity(raw: Mapping[str, Any]) -> MoverIdentity:
@@ -90,6 +96,8 @@ def status_document(status: Status) -> dict[str, Any]:
         document["latestMoverStatus"] = _result_document(status.latest_mover_status)
     if image := status.latest_image:
         document["latestImage"] = {"apiGroup": image.api_group, "kind": image.kind, "name": image.name}
+    for chore, of_it in status.chores.items():
+        document[chore] = {k: v for k, v in status_document(of_it).items() if k not in _OF_THE_WHOLE}
     document["conditions"] = [_condition_document(item, status.observed_generation) for item in status.conditions]
     return {key: value for key, value in document.items() if value is not None and value != []}
 

@@ -6,6 +6,7 @@ only over the one that was read, and what is missing is derived again by the nex
 
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from datetime import datetime
 from typing import Final
 
 from reconciler import conditions, events
+from reconciler.chores import combined
 from reconciler.cluster import CONCURRENCY, Cluster
 from reconciler.collisions import admitted
 from reconciler.decision import decide
@@ -52,7 +54,7 @@ class Outcome:
 
 @dataclass(slots=True, kw_only=True)
 class _Work:
-    """One CR on its way through a tick."""
+    """The syncs of one CR, or one chore, on their way through a tick."""
 
     resource: Resource
     children: Children
@@ -62,6 +64,23 @@ class _Work:
     awaits_snapshot: bool = False
     problem: str = ""
     is_started: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class _Case:
+    """One CR as it was listed, and all that a tick does about it: its syncs first, then its chores."""
+
+    listed: Resource
+    parts: tuple[_Work, ...]
+
+    @property
+    def status(self) -> Status:
+        main, *chores = self.parts
+        return combined(self.listed.status, main.status, {each.resource.chore: each.status for each in chores})
+
+    @property
+    def awaits_snapshot(self) -> bool:
+        return any(each.awaits_snapshot for each in self.parts)
 
 
 class Tick:
@@ -91,40 +110,44 @@ class Tick:
         world = observe(self._cluster, namespace=self._namespace)
         with ThreadPoolExecutor(CONCURRENCY) as pool:
             outcomes = list(pool.map(self._rejection, world.rejected))
-            work = self._work(world)
-            list(pool.map(self._progress, work))
-            settled = [item for item in work if not item.awaits_snapshot]
-            outcomes += pool.map(self._record, settled)
-            waiting = [item for item in work if item.awaits_snapshot]
-            while waiting and not self._dry_run and time.monotonic() < deadline:
-                time.sleep(_POLL_SECONDS)
-                if not self._look_again(waiting):
+            waiting = self._cases(world)
+            acting = [part for case in waiting for part in case.parts]
+            while waiting:
+                list(pool.map(self._progress, acting))
+                outcomes += pool.map(self._record, [case for case in waiting if not case.awaits_snapshot])
+                waiting = [case for case in waiting if case.awaits_snapshot]
+                if not waiting or self._dry_run or time.monotonic() >= deadline:
                     break
-                list(pool.map(self._progress, waiting))
-                outcomes += pool.map(self._record, [item for item in waiting if not item.awaits_snapshot])
-                waiting = [item for item in waiting if item.awaits_snapshot]
+                time.sleep(_POLL_SECONDS)
+                acting = [part for case in waiting for part in case.parts if part.awaits_snapshot]
+                if not self._look_again(acting):
+                    break
             outcomes += pool.map(self._record, waiting)
         return outcomes
 
-    def _work(self, world: World) -> list[_Work]:
+    def _cases(self, world: World) -> list[_Case]:
         """Everything that may need a request; idle CRs, nearly all of them, are gone after this."""
-        decided = [(each, self._decided(each, world.children_of(each))) for each in world.resources]
-        starting = [(each, decision.run) for each, decision in decided if isinstance(decision, Start)]
-        around = look_around(self._cluster, world, (each for each, _ in starting))
+        parts = {each.uid: world.with_chores(each) for each in world.resources}
+        decided = [(part, self._decided(part, world.children_of(part))) for own in parts.values() for part in own]
+        starting = [(part, decision.run) for part, decision in decided if isinstance(decision, Start)]
+        around = look_around(self._cluster, world, (part for part, _ in starting))
         blocked = blocked_starts(starting, around)
-        work = []
-        for resource, decision in admitted((each, blocked.get(each.uid, decision)) for each, decision in decided):
-            children = world.children_of(resource)
-            status = conditions.accepted(resource, now=self._now, fingerprint=fingerprint())
+        work: defaultdict[str, list[_Work]] = defaultdict(list)
+        for part, decision in admitted((each, blocked.get(each.key, decision)) for each, decision in decided):
+            surroundings = around.get(part.key) or world.surroundings_of(part)
+            status = conditions.accepted(part, now=self._now, fingerprint=fingerprint())
             if isinstance(decision, Wait):
-                status = self._waiting(resource, status, decision)
-                if status == resource.status and children == Children():
-                    continue
-            surroundings = around.get(resource.uid) or world.surroundings_of(resource)
-            work.append(
-                _Work(resource=resource, children=children, surroundings=surroundings, decision=decision, status=status)
+                status = self._waiting(part, status, decision)
+            item = _Work(
+                resource=part,
+                children=world.children_of(part),
+                surroundings=surroundings,
+                decision=decision,
+                status=status,
             )
-        return work
+            work[part.uid].append(item)
+        cases = [_Case(listed=each, parts=tuple(work[each.uid])) for each in world.resources]
+        return [case for case in cases if not _is_idle(case)]
 
     def _decided(self, resource: Resource, children: Children) -> Decision:
         try:
@@ -140,7 +163,7 @@ class Tick:
             _LOG.warning("cannot look for ready snapshots", exc_info=True)
             return False
         for item in waiting:
-            snapshots = found.get((item.resource.namespace, item.resource.uid), ())
+            snapshots = found.get((item.resource.namespace, *item.resource.key), ())
             item.children = replace(item.children, snapshots=snapshots)
             item.decision = self._decided(item.resource, item.children)
         return True
@@ -231,25 +254,33 @@ class Tick:
             rejected.status, rejected.generation, rejected.problems, now=self._now, fingerprint=fingerprint()
         )
         try:
-            self._write(rejected, status, action="Validate")
+            self._write(rejected, status, events.notes(rejected.status, status, action="Validate"))
         except ClusterError as error:
             return Outcome(resource=rejected, what="Error", message=str(error), unrecorded=True)
         return Outcome(resource=rejected, what="Rejected", message=message)
 
-    def _record(self, item: _Work) -> Outcome:
+    def _record(self, case: _Case) -> Outcome:
         """Write the status if it changed, then remove what the listed status shows to be of no use any more."""
-        resource, action = item.resource, str(item.resource.spec.action)
-        what, message = _told(item)
+        listed, status = case.listed, case.status
+        told = _told(case)
         try:
-            if item.status != resource.status and not self._write(resource, item.status, action=action):
-                return Outcome(resource=resource, what=_SUPERSEDED.reason, message=_SUPERSEDED.message)
-            for each in leftovers(resource, item.children, item.surroundings.claims, now=self._now):
-                self._cluster.delete(each.kind, resource.namespace, name=each.name, uid=each.uid)
+            if status != listed.status and not self._write(listed, status, self._notes(case)):
+                return Outcome(resource=listed, what=_SUPERSEDED.reason, message=_SUPERSEDED.message)
+            for part in case.parts:
+                for each in leftovers(part.resource, part.children, part.surroundings.claims, now=self._now):
+                    self._cluster.delete(each.kind, listed.namespace, name=each.name, uid=each.uid)
         except ClusterError as error:
-            return Outcome(resource=resource, what="Error", message=str(error), unrecorded=True, bug=what == _BUG)
-        return Outcome(resource=resource, what=what, message=message, bug=what == _BUG)
+            return Outcome(resource=listed, what="Error", message=str(error), unrecorded=True, bug=told[0] == _BUG)
+        return Outcome(resource=listed, what=told[0], message=told[1], bug=told[0] == _BUG)
 
-    def _write(self, resource: Resource | Rejected, status: Status, *, action: str) -> bool:
+    def _notes(self, case: _Case) -> list[events.Note]:
+        return [
+            note
+            for part in case.parts
+            for note in events.notes(part.resource.status, part.status, part.resource.spec.action)
+        ]
+
+    def _write(self, resource: Resource | Rejected, status: Status, notes: Iterable[events.Note]) -> bool:
         """Status, then the Events about what changed; False when somebody else wrote or deleted the CR meanwhile."""
         metadata = {
             "name": resource.name,
@@ -268,7 +299,7 @@ class Tick:
             if error.status in (404, 409):
                 return False
             raise
-        for note in events.notes(resource.status, status, action):
+        for note in notes:
             self._cluster.create_event(events.event(resource, note, now=self._now))
         return True
 
@@ -279,7 +310,18 @@ def _bug(resource: Resource) -> Wait:
     return Wait(reason=_BUG, message="a bug in quill; the log of the tick has its traceback", ready=False)
 
 
-def _told(item: _Work) -> tuple[str, str]:
+def _is_idle(case: _Case) -> bool:
+    waits = all(isinstance(part.decision, Wait) and part.children == Children() for part in case.parts)
+    return waits and case.status == case.listed.status
+
+
+def _told(case: _Case) -> tuple[str, str]:
+    """What is said of a CR: of its syncs, unless these wait and a chore does something."""
+    acting = (part for part in case.parts if part.problem or not isinstance(part.decision, Wait))
+    return _said(next(acting, case.parts[0]))
+
+
+def _said(item: _Work) -> tuple[str, str]:
     if item.problem:
         return "Error", item.problem
     match item.decision:

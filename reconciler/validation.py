@@ -6,7 +6,7 @@ sizes, which a schema cannot judge. A user's mistake is a value here, never an e
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from functools import lru_cache
 from typing import Any, Final, cast
@@ -24,6 +24,8 @@ from reconciler.parsing import parse
 from reconciler.quantity import parse_quantity
 
 __all__ = ["fingerprint", "parse", "validate"]
+
+_SCHEDULES: Final = (("trigger", "schedule"), ("restic", "verify", "schedule"))
 
 
 def validate(raw: Mapping[str, Any]) -> Resource | tuple[Problem, ...]:
@@ -104,10 +106,12 @@ def _spec_problems(kind: Kind, spec: Mapping[str, Any]) -> list[Problem]:
 def _judged(spec: Mapping[str, Any]) -> Iterator[Problem]:
     """What a schema cannot judge. Values of a wrong type are left to the schema."""
     trigger, restic = spec.get("trigger"), spec.get("restic")
-    if isinstance(trigger, Mapping):
-        expression, zone = trigger.get("schedule"), trigger.get("timeZone")
+    for path in _SCHEDULES:
+        expression = _at(spec, path)
         if isinstance(expression, str) and (sentence := schedule.problem(expression)):
-            yield Problem("spec.trigger.schedule", sentence, rule="schedule")
+            yield Problem(f"spec.{'.'.join(path)}", sentence, rule="schedule")
+    if isinstance(trigger, Mapping):
+        zone = trigger.get("timeZone")
         if isinstance(zone, str) and (sentence := schedule.zone_problem(zone)):
             hint = hints.near_value(zone, schedule.known_zones())
             yield Problem("spec.trigger.timeZone", sentence, hint, "time-zone")
@@ -116,6 +120,13 @@ def _judged(spec: Mapping[str, Any]) -> Iterator[Problem]:
     if isinstance(restic, Mapping) and _is_no_date(restic.get("restoreAsOf")):
         sentence = f"{restic['restoreAsOf']} names a day that the calendar does not have"
         yield Problem("spec.restic.restoreAsOf", sentence, rule="bad-format")
+
+
+def _at(spec: Mapping[str, Any], path: Iterable[str]) -> object:
+    found: object = spec
+    for name in path:
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found
 
 
 def _is_zero(capacity: object) -> bool:

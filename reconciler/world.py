@@ -9,9 +9,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from reconciler.chores import with_chores
 from reconciler.cluster import Cluster, Object
 from reconciler.errors import ClusterError
-from reconciler.model import Kind, Rejected, Resource, Status
+from reconciler.model import Chore, Kind, Rejected, Resource, Status
 from reconciler.naming import PRIVILEGED_MOVERS, SELECTOR
 from reconciler.observed import Children, Job, Pod, Snapshot, Surroundings, Volume
 from reconciler.observing import parse_job, parse_pod, parse_snapshot, parse_volume
@@ -19,14 +20,14 @@ from reconciler.planning import needs_namespace, needs_pods
 from reconciler.status import parse_status
 from reconciler.validation import fingerprint, parse, validate
 
-Key = tuple[str, str]
+Key = tuple[str, str, str]
 Child = TypeVar("Child", Job, Pod, Snapshot, Volume)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """What one look showed; ``children`` by namespace and uid of the CR they were made for, ``claims`` by namespace and
-    name. A label alone makes nobody a child: owners are always in the same namespace.
+    """What one look showed; ``children`` by namespace, uid and chore of the CR they were made for, ``claims`` by
+    namespace and name. A label alone makes nobody a child: owners are always in the same namespace.
     """
 
     resources: tuple[Resource, ...] = ()
@@ -35,8 +36,13 @@ class World:
     claims: Mapping[str, Mapping[str, Volume]] = field(default_factory=dict)
 
     def children_of(self, resource: Resource) -> Children:
-        """Everything that was made for one CR."""
-        return self.children.get((resource.namespace, resource.uid), Children())
+        """Everything that was made for the syncs of one CR, or for one chore."""
+        return self.children.get((resource.namespace, *resource.key), Children())
+
+    def with_chores(self, resource: Resource) -> tuple[Resource, ...]:
+        """A CR and its chores, also one that nobody asks for any more but whose children are still there."""
+        left = [chore for chore in Chore if (resource.namespace, resource.uid, chore) in self.children]
+        return with_chores(resource, left)
 
     def surroundings_of(self, resource: Resource) -> Surroundings:
         """The claims of a CR's namespace; pods and an admin's word are in look_around."""
@@ -82,14 +88,14 @@ def judge(raw: Object) -> Resource | Rejected:
 
 
 def list_snapshots(cluster: Cluster, *, namespace: str | None) -> Mapping[Key, tuple[Snapshot, ...]]:
-    """Our VolumeSnapshots by namespace and uid of the CR they were made for."""
+    """Our VolumeSnapshots by namespace, uid and chore of the CR they were made for."""
     listed = cluster.list_objects("VolumeSnapshot", namespace=namespace, selector=SELECTOR)
     return _by_owner(parse_snapshot(raw) for raw in listed)
 
 
-def look_around(cluster: Cluster, world: World, starting: Iterable[Resource]) -> Mapping[str, Surroundings]:
-    """What each start needs to know, by uid: pods and an admin's word are asked for once per namespace, if at all."""
-    found: dict[str, Surroundings] = {}
+def look_around(cluster: Cluster, world: World, starting: Iterable[Resource]) -> Mapping[tuple[str, str], Surroundings]:
+    """What each start needs to know, by key: pods and an admin's word are asked for once per namespace, if at all."""
+    found: dict[tuple[str, str], Surroundings] = {}
     pods: dict[str, tuple[Pod, ...]] = {}
     privileged: dict[str, bool] = {}
     for resource in starting:
@@ -102,7 +108,7 @@ def look_around(cluster: Cluster, world: World, starting: Iterable[Resource]) ->
             if name not in privileged:
                 privileged[name] = _is_privileged(cluster, name)
             around = replace(around, privileged_movers=privileged[name])
-        found[resource.uid] = around
+        found[resource.key] = around
     return found
 
 
@@ -157,5 +163,5 @@ def _children(
 def _by_owner(children: Iterable[Child]) -> Mapping[Key, tuple[Child, ...]]:
     found: defaultdict[Key, list[Child]] = defaultdict(list)
     for child in children:
-        found[child.namespace, child.owner_uid].append(child)
+        found[child.namespace, child.owner_uid, child.chore].append(child)
     return {key: tuple(each) for key, each in found.items()}

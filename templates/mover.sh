@@ -216,6 +216,7 @@ function bytes(number, unit,   i) {
 function reason(s, gave_up) {
     s = tolower(s)
     if (gave_up && s ~ /already locked/) return "RepositoryLocked"
+    if (gave_up && s ~ /repository contains errors/) return "RepositoryDamaged"
     if (gave_up && s ~ /snapshot is empty/) return "EmptyVolume"
     if (gave_up && s ~ /wrong password or no key found/) return "WrongPassword"
     if (s ~ /no space left on device|disk quota exceeded|insufficient ?storage|quotaexceeded/) return "NoSpace"
@@ -598,10 +599,15 @@ prune() {
     work_on - prune ${locking:+"$locking"} || give_up
 }
 
+check() {
+    mark check
+    work_on - check ${locking:+"$locking"} || give_up
+}
+
 start() {
     case $action in
-        backup | restore | prune) ;;
-        *) fail MoverFailed "QUILL_ACTION is '$action', not backup, restore or prune" ;;
+        backup | restore | prune | check) ;;
+        *) fail MoverFailed "QUILL_ACTION is '$action', not backup, restore, prune or check" ;;
     esac
     work=$(mktemp -d "${TMPDIR:-/tmp}/mover.XXXXXX") || fail MoverFailed "cannot write to ${TMPDIR:-/tmp}"
     mkfifo "$work/pipe" || fail MoverFailed "cannot make a pipe in ${TMPDIR:-/tmp}"
@@ -612,6 +618,7 @@ start() {
         backup) backup ;;
         restore) restore ;;
         prune) prune ;;
+        check) check ;;
     esac
     phase=$action
     finish 0 Successful '' "$warning"

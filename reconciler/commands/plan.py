@@ -10,6 +10,7 @@ from pathlib import Path
 
 from reconciler import findings, offline
 from reconciler.arguments import add_cluster_arguments, instant
+from reconciler.chores import with_chores
 from reconciler.collisions import admitted
 from reconciler.decision import decide
 from reconciler.model import Rejected, Resource
@@ -76,7 +77,8 @@ def run(args: argparse.Namespace, *, now: datetime) -> int:
 def _of_files(args: argparse.Namespace, at: datetime) -> tuple[list[Row], Sequence[findings.Finding]]:
     world = offline.read([Path(each) for each in args.files], now=at)
     looked_at = [each for each in world.resources if args.namespace in (None, each.namespace)]
-    decided = admitted((each, decide(each, Children(), now=at)) for each in looked_at)
+    parts = [part for each in looked_at for part in with_chores(each)]
+    decided = admitted((each, decide(each, Children(), now=at)) for each in parts)
     rows = [_row(each, _started(each, decision, world.surroundings_of(each)), at) for each, decision in decided]
     return rows, world.findings
 
@@ -87,10 +89,11 @@ def _of_cluster(args: argparse.Namespace, at: datetime) -> list[Row]:
 
     cluster = connect(context=args.context)
     world = observe(cluster, namespace=args.namespace)
-    decided = [(each, decide(each, world.children_of(each), now=at)) for each in world.resources]
+    parts = [part for each in world.resources for part in world.with_chores(each)]
+    decided = [(each, decide(each, world.children_of(each), now=at)) for each in parts]
     starting = [(each, decision.run) for each, decision in decided if isinstance(decision, Start)]
     blocked = blocked_starts(starting, look_around(cluster, world, (each for each, _ in starting)))
-    waits = admitted((each, blocked.get(each.uid, decision)) for each, decision in decided)
+    waits = admitted((each, blocked.get(each.key, decision)) for each, decision in decided)
     rows = [_row(resource, decision, at) for resource, decision in waits]
     return rows + [_rejection(each) for each in world.rejected]
 

@@ -11,6 +11,7 @@ import yaml
 
 from reconciler import findings, offline
 from reconciler.arguments import instant
+from reconciler.chores import with_chores
 from reconciler.collisions import REASON as COLLISION
 from reconciler.collisions import admitted
 from reconciler.decision import decide
@@ -68,7 +69,8 @@ def run(args: argparse.Namespace, *, now: datetime) -> int:
 
 def _due(resources: Iterable[Resource], at: datetime) -> Iterator[tuple[Resource, Run]]:
     """The runs that would start, and a word on those that others keep from it."""
-    for resource, decision in admitted((each, decide(each, Children(), now=at)) for each in resources):
+    parts = (part for each in resources for part in with_chores(each))
+    for resource, decision in admitted((each, decide(each, Children(), now=at)) for each in parts):
         if isinstance(decision, Start):
             yield resource, decision.run
         elif isinstance(decision, Wait) and decision.reason in (COLLISION, "Queued"):

@@ -42,5 +42,8 @@ FULL = Status(
         snapshot_id="1" * 64,
         statistics=_STATISTICS,
     ),
+    verified=True,
+    last_verified_time=_THEN,
+    chores={"verify": Status(last_slot=_THEN, consecutive_failures=1)},
     latest_image=Image(api_group="snapshot.storage.k8s.io", kind="VolumeSnapshot", name="image-copy-0123456789ab"),
 )

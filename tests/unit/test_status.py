@@ -46,6 +46,7 @@ statuses = st.builds(
     | st.builds(MoverIdentity, run_as_user=st.none() | ids, run_as_group=st.none() | ids, fs_group=ids,
                 supplemental_groups=st.lists(ids, max_size=2).map(tuple)),
     latest_mover_status=st.none() | results,
+    verified=st.none() | st.booleans(),
     latest_image=st.none() | st.builds(Image, api_group=words | st.just(""), kind=words, name=words),
 )  # fmt: skip
 

@@ -84,6 +84,7 @@ def test_every_field_of_a_spec_arrives(kind):
             "copy_method",
             "retain",
             "guard",
+            "verify",
         },
     }
     unset = {field.name for field in fields(Spec) if field.name not in ("action", "secret")} - other[kind]

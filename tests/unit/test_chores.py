@@ -1,0 +1,125 @@
+"""A chore is a resource of its own inside a CR: when there is one, what it is, and how its status comes back."""
+
+from dataclasses import replace
+
+import pytest
+
+from reconciler import conditions
+from reconciler.chores import combined, with_chores
+from reconciler.decision import decide
+from reconciler.model import Action, Chore, MoverResult, Status, Verify
+from reconciler.observed import Children
+from reconciler.plans import Finish, Start, Wait
+from tests.factories import at, make_source, seen, slot_run
+
+NOW = at("12:00:00")
+SOURCE = seen(make_source(schedule="0 * * * *", verify=Verify(schedule="30 11 * * *")), last_sync_time=at("09:01:00"))
+RUN = slot_run("11:30:00")
+DAMAGE = MoverResult(successful=False, reason="RepositoryDamaged", message="a pack is missing")
+IDLE = Wait(reason="WaitingForSchedule", message="waiting for the next slot")
+
+
+def verification(resource=SOURCE, **status):
+    chore = with_chores(resource)[1]
+    return replace(chore, status=replace(chore.status, **status))
+
+
+def after(chore, result):
+    finish = Finish(run=RUN, result=result, ended=NOW)
+    return conditions.finished(chore, replace(chore.status, current_run=RUN), finish, now=NOW)
+
+
+def recorded(resource, chore):
+    """The resource as the next tick lists it."""
+    main = conditions.waiting(with_chores(resource)[0].status, IDLE, now=NOW)
+    return replace(resource, status=combined(resource.status, main, {Chore.VERIFY: chore}))
+
+
+def ready(resource):
+    return next((each.status, each.reason) for each in resource.status.conditions if each.type == "Ready")
+
+
+@pytest.mark.parametrize(
+    ("resource", "chores"),
+    [
+        pytest.param(make_source(), [], id="none-asked-for"),
+        pytest.param(seen(SOURCE, last_sync_time=None), [], id="nothing-to-check-before-the-first-backup"),
+        pytest.param(SOURCE, ["verify"], id="asked-for"),
+        pytest.param(seen(make_source(), chores={"verify": Status(current_run=RUN)}), ["verify"], id="under-way"),
+        pytest.param(seen(make_source(), chores={"verify": Status(last_slot=NOW)}), [], id="not-asked-for-any-more"),
+    ],
+)
+def test_which_chores_there_are(resource, chores):
+    assert [each.chore for each in with_chores(resource)] == ["", *chores]
+
+
+def test_a_chore_whose_job_is_still_there_is_looked_after():
+    assert [each.chore for each in with_chores(make_source(), [Chore.VERIFY])] == ["", "verify"]
+
+
+def test_a_verification_has_a_schedule_of_its_own_and_is_due_by_it():
+    chore = verification(seen(SOURCE, chores={"verify": Status(observed_schedule="UTC 30 11 * * *")}))
+    assert (chore.spec.action, chore.spec.manual, chore.uid) == (Action.CHECK, None, SOURCE.uid)
+    assert decide(chore, Children(), now=NOW) == Start(run=RUN, since=at("11:30:00"))
+
+
+def test_a_new_verification_does_not_make_up_for_the_past():
+    asked_for_now = seen(SOURCE, observed_generation=1)
+    assert isinstance(decide(with_chores(asked_for_now)[1], Children(), now=NOW), Wait)
+
+
+def test_a_chore_that_nobody_asks_for_any_more_starts_nothing():
+    chore = with_chores(seen(make_source(schedule="0 * * * *"), chores={"verify": Status(current_run=RUN)}))[1]
+    assert decide(replace(chore, status=Status()), Children(), now=NOW).reason == "Suspended"
+
+
+def test_what_a_verification_finds_is_in_the_status():
+    good = recorded(SOURCE, after(verification(), MoverResult(successful=True))).status
+    assert (good.verified, good.last_verified_time) == (True, NOW)
+    bad = recorded(SOURCE, after(verification(last_sync_time=at("08:00:00")), DAMAGE)).status
+    assert (bad.verified, bad.last_verified_time) == (False, at("08:00:00"))
+
+
+def test_a_damaged_repository_is_not_well_however_good_the_backups_are():
+    damaged = recorded(SOURCE, after(verification(), DAMAGE))
+    assert ready(damaged) == ("False", "RepositoryDamaged")
+    assert "verification failed: RepositoryDamaged: a pack is missing" in damaged.status.conditions[0].message
+    backup = Finish(run=slot_run("12:00:00"), result=MoverResult(successful=True), ended=at("12:05:00"))
+    main, chore = with_chores(damaged)
+    backed_up = conditions.finished(main, main.status, backup, now=at("12:05:00"))
+    later = replace(damaged, status=combined(damaged.status, backed_up, {"verify": chore.status}))
+    assert ready(later) == ("False", "RepositoryDamaged")
+
+
+def test_it_is_said_once():
+    damaged = recorded(SOURCE, after(verification(), DAMAGE))
+    main, chore = with_chores(damaged)
+    again = conditions.waiting(main.status, IDLE, now=at("13:00:00"))
+    assert combined(damaged.status, again, {"verify": chore.status}) == damaged.status
+
+
+def test_the_next_good_verification_ends_it():
+    damaged = recorded(SOURCE, after(verification(), DAMAGE))
+    mended = recorded(damaged, after(with_chores(damaged)[1], MoverResult(successful=True)))
+    assert ready(mended) == ("True", "WaitingForSchedule")
+    assert {each.type for each in mended.status.conditions} == {"Ready", "Synchronizing"}
+
+
+def test_a_failure_of_the_syncs_is_said_before_that_of_a_chore():
+    main, chore = with_chores(SOURCE)
+    lost = Finish(run=RUN, result=MoverResult(successful=False, reason="WrongPassword"), ended=NOW)
+    failed = conditions.finished(main, main.status, lost, now=NOW)
+    both = combined(SOURCE.status, failed, {"verify": after(chore, DAMAGE)})
+    assert ready(replace(SOURCE, status=both)) == ("False", "WrongPassword")
+
+
+def test_a_verification_that_will_be_tried_again_is_no_complaint_yet():
+    shaky = MoverResult(successful=False, reason="RepositoryUnreachable", message="")
+    assert ready(recorded(SOURCE, after(verification(), shaky))) == ("True", "WaitingForSchedule")
+
+
+def test_nothing_of_a_chore_stays_when_it_is_not_asked_for():
+    left = seen(make_source(), chores={"verify": Status(last_slot=NOW)}, verified=True, last_verified_time=NOW)
+    main, *chores = with_chores(left)
+    status = combined(left.status, main.status, {each.chore: each.status for each in chores})
+    assert (status.chores, status.verified, status.last_verified_time) == ({}, None, None)
