@@ -147,7 +147,7 @@ def finished(resource: Resource, status: Status, decision: Finish, *, now: datet
     began = status.last_sync_start_time or decision.ended
     status = replace(
         _consumed(status, run),
-        held_slot=None,
+        held_slot=_held_since(status) if result.reason == HELD else None,
         last_sync_time=decision.ended,
         last_sync_duration_seconds=max((decision.ended - began).total_seconds(), 0.0),
         consecutive_failures=0,
@@ -158,6 +158,8 @@ def finished(resource: Resource, status: Status, decision: Finish, *, now: datet
     if not resource.spec.schedule:
         waits, what = ("WaitingForManual", "a new spec.trigger.manual")
     aside = f"; {result.message}" if result.message else ""
+    if status.held_slot:
+        aside += f"; {_how_to_accept(status.held_slot)}"
     status = _with(status, now, ("Ready", True, waits, f"last {_DONE[resource.spec.action]} succeeded{aside}"))
     return _with(status, now, ("Synchronizing", False, waits, f"waiting for {what}"))  # as the next tick would say
 
@@ -178,9 +180,8 @@ def _failed(resource: Resource, status: Status, decision: Finish, *, now: dateti
     status = replace(status, consecutive_failures=status.consecutive_failures + 1)
     text = f"{_DONE[resource.spec.action]} failed: {result.reason}: {result.message}"
     if result.reason == HELD:
-        since = format_time(status.last_sync_start_time or now)  # unlike a token it is never the same again
-        status = replace(status, held_slot=status.held_slot or since)
-        text = f"{text}; if that is right, annotate this resource with {ACCEPT_SHRUNKEN}={status.held_slot}"
+        status = replace(status, held_slot=_held_since(status))
+        text = f"{text}; {_how_to_accept(status.held_slot or now)}"
     retry = retry_time(resource, decision, now=now)
     if retry:
         text = f"attempt {run.attempt} of {MAX_ATTEMPTS}: {text}"
@@ -189,6 +190,15 @@ def _failed(resource: Resource, status: Status, decision: Finish, *, now: dateti
         status = _without(_consumed(status, run), "Reconciling")
         status = _with(status, now, ("Ready", False, result.reason, text), ("Stalled", True, result.reason, text))
     return _with(status, now, ("Synchronizing", False, "Error", text))
+
+
+def _held_since(status: Status) -> datetime | None:
+    """When the first run began that found the volume shrunken: unlike a token it is never the same again."""
+    return status.held_slot or status.last_sync_start_time
+
+
+def _how_to_accept(held: datetime) -> str:
+    return f"if that is right, annotate this resource with {ACCEPT_SHRUNKEN}={format_time(held)}"
 
 
 def _retrying(status: Status, text: str, *, now: datetime) -> Status:

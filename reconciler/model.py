@@ -174,7 +174,7 @@ class Status:
     current_run: Run | None = None
     last_manual_sync: str | None = None
     consecutive_failures: int = 0
-    held_slot: str | None = None
+    held_slot: datetime | None = None
     repository_id: str | None = None
     schema_fingerprint: str | None = None
     mover_identity: MoverIdentity | None = None

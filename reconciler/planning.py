@@ -11,6 +11,7 @@ from reconciler.model import Action, CopyMethod, MoverIdentity, Resource, Run
 from reconciler.naming import PRIVILEGED_MOVERS, child_name, host_of
 from reconciler.observed import Children, Job, Surroundings, Volume
 from reconciler.plans import Advance, JobPlan, SnapshotPlan, VolumePlan, Wait
+from reconciler.status import format_time
 
 _EXCLUSIVE_NODE = "ReadWriteOnce"
 _SOLE_POD = "ReadWriteOncePod"
@@ -111,12 +112,13 @@ def settings_of(resource: Resource) -> dict[str, str]:
         }
     if spec.action in _REPOSITORY_ONLY:
         return {}
-    accepted = status.held_slot is not None and resource.accepted_slot == status.held_slot
+    accepted = status.held_slot is not None and resource.accepted_slot == format_time(status.held_slot)
     return {
         "QUILL_IGNORE_INODE": "true" if spec.ignore_inode else "",
         "QUILL_RETAIN": " ".join(f"--keep-{name}={value}" for name, value in spec.retain),
         "QUILL_GUARD": "Off" if accepted else spec.guard.mode,
         "QUILL_MIN_PERCENT": str(spec.guard.min_percent),
+        "QUILL_HELD": str(int(status.held_slot.timestamp())) if status.held_slot else "",
     }
 
 

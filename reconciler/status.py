@@ -17,6 +17,7 @@ _TIMES: Final = {
     "lastSlot": "last_slot",
     "scheduleSince": "schedule_since",
     "nextRetryTime": "next_retry_time",
+    "heldSlot": "held_slot",
     "lastVerifiedTime": "last_verified_time",
 }
 _PLAIN: Final = {
@@ -25,7 +26,6 @@ _PLAIN: Final = {
     "observedSchedule": "observed_schedule",
     "lastManualSync": "last_manual_sync",
     "consecutiveFailures": "consecutive_failures",
-    "heldSlot": "held_slot",
     "repositoryID": "repository_id",
     "schemaFingerprint": "schema_fingerprint",
     "verified": "verified",

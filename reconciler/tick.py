@@ -135,19 +135,20 @@ class Tick:
         work: defaultdict[str, list[_Work]] = defaultdict(list)
         for part, decision in admitted((each, blocked.get(each.key, decision)) for each, decision in decided):
             surroundings = around.get(part.key) or world.surroundings_of(part)
-            status = conditions.accepted(part, now=self._now, fingerprint=fingerprint())
-            if isinstance(decision, Wait):
-                status = self._waiting(part, status, decision)
-            item = _Work(
-                resource=part,
-                children=world.children_of(part),
-                surroundings=surroundings,
-                decision=decision,
-                status=status,
+            work[part.uid].append(
+                self._item(part, decision, children=world.children_of(part), surroundings=surroundings)
             )
-            work[part.uid].append(item)
         cases = [_Case(listed=each, parts=tuple(work[each.uid])) for each in world.resources]
         return [case for case in cases if not _is_idle(case)]
+
+    def _item(self, part: Resource, decision: Decision, *, children: Children, surroundings: Surroundings) -> _Work:
+        try:
+            status = conditions.accepted(part, now=self._now, fingerprint=fingerprint())
+        except Exception:  # noqa: BLE001 - see _decided
+            decision, status = _bug(part), part.status
+        if isinstance(decision, Wait):
+            status = self._waiting(part, status, decision)
+        return _Work(resource=part, children=children, surroundings=surroundings, decision=decision, status=status)
 
     def _decided(self, resource: Resource, children: Children) -> Decision:
         try:

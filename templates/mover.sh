@@ -9,7 +9,7 @@ unset RESTIC_HOST # from a Secret it would silently choose which snapshots exist
 
 action=${QUILL_ACTION:-} data=${QUILL_DATA:-/data} report=${QUILL_REPORT:-/dev/termination-log}
 patience=${QUILL_PROBE_TIMEOUT:-60} allowance=${QUILL_TIMEOUT:-86400} grace=${QUILL_GRACE:-30} settling=${QUILL_SETTLE:-15}
-phase=start repository='' snapshot='' numbers='' child='' interrupted='' warning=''
+phase=start repository='' snapshot='' numbers='' child='' interrupted='' warning='' noticed=''
 code=0 late='' guess='' words=''
 
 # --- awk: what all its programs share -------------------------------------------------------------------------------
@@ -137,6 +137,16 @@ function decode(s,   at, c, rune, out) {
     }
     return out s
 }
+# Seconds since 1970 of a time as restic writes it; a year begins in March here, so that a leap day ends it.
+function epoch(s,   year, month, day, zone, offset) {
+    year = substr(s, 1, 4) + 0; month = substr(s, 6, 2) + 0; day = substr(s, 9, 2) + 0
+    if (month < 3) { year--; month += 12 }
+    day += int((153 * (month - 3) + 2) / 5) + 365 * year + int(year / 4) - int(year / 100) + int(year / 400) - 719469
+    zone = substr(s, 20)
+    sub(/^\.[0-9]+/, "", zone)
+    offset = zone ~ /^[-+]/ ? (substr(zone, 1, 1) "1") * (substr(zone, 2, 2) * 3600 + substr(zone, 5, 2) * 60) : 0
+    return day * 86400 + substr(s, 12, 2) * 3600 + substr(s, 15, 2) * 60 + substr(s, 18, 2) - offset
+}
 function hexadecimal(s,   i, n) {
     n = 0
     for (i = 1; i <= 4; i++) n = n * 16 + index("123456789abcdef", tolower(substr(s, i, 1)))
@@ -234,16 +244,6 @@ function reason(s, gave_up) {
 # last of them, all that fit, all there are, and how many hosts fit. "?" when what restic printed is no list.
 choose='
 { text = text $0 "\n" }
-# Seconds since 1970 of a time as restic writes it; a year begins in March here, so that a leap day ends it.
-function epoch(s,   year, month, day, zone, offset) {
-    year = substr(s, 1, 4) + 0; month = substr(s, 6, 2) + 0; day = substr(s, 9, 2) + 0
-    if (month < 3) { year--; month += 12 }
-    day += int((153 * (month - 3) + 2) / 5) + 365 * year + int(year / 4) - int(year / 100) + int(year / 400) - 719469
-    zone = substr(s, 20)
-    sub(/^\.[0-9]+/, "", zone)
-    offset = zone ~ /^[-+]/ ? (substr(zone, 1, 1) "1") * (substr(zone, 2, 2) * 3600 + substr(zone, 5, 2) * 60) : 0
-    return day * 86400 + substr(s, 12, 2) * 3600 + substr(s, 15, 2) * 60 + substr(s, 18, 2) - offset
-}
 END {
     if (text !~ /^[ \n]*(\[.*\]|null)[ \n]*$/) { print "?"; exit }
     parse(text)
@@ -272,12 +272,16 @@ END {
 '
 
 # What the newest snapshot of a list holds, "FILES BYTES" as restic 0.17 and later say it, else "id ID"; nothing for none.
+# While a shrunken volume awaits a person's word, it is the newest from before it shrank.
 counts='
 { text = text $0 }
 END {
     parse(text)
     newest = -1
-    for (i = 0; (i ".id") in value; i++) newest = i
+    for (i = 0; (i ".id") in value; i++) {
+        if (ENVIRON["QUILL_HELD"] != "" && epoch(value[i ".time"]) >= ENVIRON["QUILL_HELD"] + 0) continue
+        if (newest < 0 || epoch(value[i ".time"]) >= epoch(value[newest ".time"])) newest = i
+    }
     if (newest < 0) exit
     if ((newest ".summary.total_bytes_processed") in value)
         print value[newest ".summary.total_files_processed"], value[newest ".summary.total_bytes_processed"]
@@ -510,7 +514,9 @@ withdraw() {
 # An empty volume is more often an accident than a wish: it is compared with its last snapshot before it becomes the newest.
 guard() {
     mark guard
-    work_on "$work/snapshots" snapshots --json --no-lock --latest 1 --host "$QUILL_HOST" --path "$PWD" || give_up
+    set -- snapshots --json --no-lock --host "$QUILL_HOST" --path "$PWD"
+    if [ -z "${QUILL_HELD:-}" ]; then set -- "$@" --latest 1; fi
+    work_on "$work/snapshots" "$@" || give_up
     held=$(awk "$shared$counts" "$work/snapshots")
     set -- ! -type d
     case $held in
@@ -531,7 +537,7 @@ guard() {
     }')
     [ -n "$verdict" ] || return 0
     [ "$QUILL_GUARD" = Warn ] || fail VolumeShrunk "$verdict"
-    warning="$verdict; no snapshot was forgotten"
+    noticed=VolumeShrunk warning="$verdict; no snapshot was forgotten"
 }
 
 # Only after a good backup, only for this host and path. That it failed does not make the backup a failure.
@@ -621,7 +627,7 @@ start() {
         check) check ;;
     esac
     phase=$action
-    finish 0 Successful '' "$warning"
+    finish 0 Successful "$noticed" "$warning"
 }
 
 start

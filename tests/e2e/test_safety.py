@@ -65,6 +65,23 @@ def test_it_is_not_held_once_the_volume_is_back(stage):
     assert run_again(stage, "nightly", "back")["result"] == "Successful"
 
 
+def test_with_a_warning_backups_go_on_and_nothing_is_forgotten(stage):
+    """Neither by the first backup of the emptied volume nor by those after it, whose measure it would be."""
+    stage.claim()
+    fill(stage, data="content" * 1000)
+    stage.source(retain={"last": 1}, guard={"mode": "Warn"})
+    assert stage.sync("nightly")["result"] == "Successful"
+    fill(stage, data="")
+    for number in range(2):
+        result = run_again(stage, "nightly", f"emptied-{number}")
+        assert (result["result"], result["reason"]) == ("Successful", "VolumeShrunk")
+    assert len(saved(stage, host(stage))) == 3
+    fill(stage, data="content" * 1000)
+    assert "reason" not in run_again(stage, "nightly", "back")
+    assert len(saved(stage, host(stage))) == 1
+    assert "heldSlot" not in stage.get(SOURCE, "nightly")["status"]
+
+
 def test_retention_forgets_only_old_snapshots_of_its_own_source(stage):
     stage.repository.save({"file": b"of another"}, host="another")
     stage.claim()

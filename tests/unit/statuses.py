@@ -28,7 +28,7 @@ FULL = Status(
     current_run=Run(token="manual:" + "x" * 63, attempt=2, start_time=_THEN),
     last_manual_sync="x" * 63,
     consecutive_failures=2,
-    held_slot="2026-01-02T03:04:05Z",
+    held_slot=_THEN,
     repository_id="0" * 64,
     schema_fingerprint="0123456789abcdef",
     mover_identity=MoverIdentity(run_as_user=1, run_as_group=2, fs_group=3, supplemental_groups=(4,)),

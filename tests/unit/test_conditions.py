@@ -495,15 +495,24 @@ def test_a_source_that_is_held_says_how_to_accept_it():
     since = format_time(UNDER_WAY.last_sync_start_time)
     assert said(status)[:2] == ["Ready=False/VolumeShrunk", "Stalled=True/VolumeShrunk"]
     assert f"with scribe.backube/accept-shrunken={since}" in status.conditions[0].message
-    assert (status.held_slot, status.next_retry_time) == (since, None)
+    assert (status.held_slot, status.next_retry_time) == (UNDER_WAY.last_sync_start_time, None)
 
 
 def test_it_is_the_first_time_that_is_to_be_accepted_until_a_backup_is_good():
     again = replace(held(UNDER_WAY, "create"), last_sync_start_time=at("10:00:00"))
     status = held(again, "2026-01-02T10:00:00Z")
-    assert status.held_slot == format_time(UNDER_WAY.last_sync_start_time)
+    assert status.held_slot == UNDER_WAY.last_sync_start_time
     good = Finish(run=Run(token="2026-01-02T11:00:00Z"), result=MoverResult(successful=True), ended=NOW)
     assert finished(IDLE_SOURCE, status, good, now=NOW).held_slot is None
+
+
+def test_a_backup_that_was_only_warned_of_is_held_from_forgetting_until_it_is_accepted():
+    warned = MoverResult(successful=True, reason="VolumeShrunk", message="the volume holds 0 files")
+    done = Finish(run=Run(token="2026-01-02T09:00:00Z"), result=warned, ended=NOW)
+    status = finished(IDLE_SOURCE, UNDER_WAY, done, now=NOW)
+    since = format_time(UNDER_WAY.last_sync_start_time)
+    assert (status.held_slot, status.conditions[0].status) == (UNDER_WAY.last_sync_start_time, "True")
+    assert f"with scribe.backube/accept-shrunken={since}" in status.conditions[0].message
 
 
 def test_what_went_wrong_beside_a_good_backup_is_told():

@@ -307,7 +307,25 @@ def test_a_guard_that_only_warns_makes_the_backup_and_forgets_nothing(mover):
     outcome = mover.run("backup", last(1000, 2**40), QUILL_GUARD="Warn", QUILL_RETAIN="--keep-last=1")
     assert (outcome.report["result"], outcome.report["snapshotID"]) == ("Successful", "c8feaa2a")
     assert outcome.report["message"].endswith("1000 and 1099511627776; no snapshot was forgotten")
+    assert outcome.report["reason"] == "VolumeShrunk"
     assert not [call for call in outcome.calls if call[0] == "forget"]
+
+
+@pytest.mark.parametrize(
+    ("held", "reason"),
+    [("2026-01-02T00:00:00Z", "VolumeShrunk"), ("2026-01-04T00:00:00Z", None), ("", None)],
+    ids=["before-it-shrank", "after", "not-held"],
+)
+def test_a_volume_that_is_held_is_compared_with_what_it_was_before_it_shrank(mover, held, reason):
+    """Else the first backup of the shrunken volume would be the measure of the second, which forgets good ones."""
+    summaries = [{"total_files_processed": files, "total_bytes_processed": files} for files in (1000, 0)]
+    days = ("2026-01-01T12:00:00+02:00", "2026-01-03T12:00:00.123456789Z")
+    listed = [
+        json.loads(LAST)[0] | {"time": time, "summary": summary} for time, summary in zip(days, summaries, strict=True)
+    ]
+    since = str(int(datetime.fromisoformat(held).timestamp())) if held else ""
+    replies = {"snapshots": Reply(out=json.dumps(listed)), "backup": SAVING}
+    assert mover.run("backup", replies, **GUARDED, QUILL_HELD=since).report.get("reason") == reason
 
 
 FORGOTTEN = Reply(

@@ -73,7 +73,7 @@ def test_a_job_waits_behind_its_gate_for_a_volume_of_its_own(resource, suspend, 
     assert plan.copy_method is resource.spec.copy_method
 
 
-HELD = seen(SOURCE, held_slot="2026-01-02T03:00:00Z")
+HELD = seen(SOURCE, held_slot=datetime(2026, 1, 2, 3, tzinfo=UTC))
 GUARDED, NOT_GUARDED = {"QUILL_GUARD": "Hold"}, {"QUILL_GUARD": "Off"}
 PATIENT = {"QUILL_ON_MISSING": "Fail", "QUILL_PREVIOUS": "0", "QUILL_AS_OF": ""}
 
@@ -83,7 +83,13 @@ PATIENT = {"QUILL_ON_MISSING": "Fail", "QUILL_PREVIOUS": "0", "QUILL_AS_OF": ""}
     [
         pytest.param(
             SOURCE,
-            {"QUILL_IGNORE_INODE": "", "QUILL_RETAIN": "", "QUILL_GUARD": "Hold", "QUILL_MIN_PERCENT": "10"},
+            {
+                "QUILL_IGNORE_INODE": "",
+                "QUILL_RETAIN": "",
+                "QUILL_GUARD": "Hold",
+                "QUILL_MIN_PERCENT": "10",
+                "QUILL_HELD": "",
+            },
             id="backup",
         ),
         pytest.param(make_source(ignore_inode=True), {"QUILL_IGNORE_INODE": "true"}, id="ignore-inode"),
@@ -101,6 +107,7 @@ PATIENT = {"QUILL_ON_MISSING": "Fail", "QUILL_PREVIOUS": "0", "QUILL_AS_OF": ""}
         pytest.param(
             replace(HELD, accepted_slot="2026-01-01T03:00:00Z"), {"QUILL_GUARD": "Hold"}, id="another-accepted"
         ),
+        pytest.param(HELD, {"QUILL_HELD": str(int(datetime(2026, 1, 2, 3, tzinfo=UTC).timestamp()))}, id="held"),
         pytest.param(replace(SOURCE, accepted_slot="2026-01-02T03:00:00Z"), {"QUILL_GUARD": "Hold"}, id="not-held"),
         pytest.param(make_destination(), PATIENT, id="restore"),
         pytest.param(
