@@ -1,0 +1,105 @@
+"""Watches every change in a server and says at once when one breaks a promise.
+
+It knows what anybody can see: movers by the annotations of their Jobs, results by what is in a resource's status.
+"""
+
+from dataclasses import dataclass
+
+from tests.simulation.server import RESOURCES
+
+GROUP = "scribe.backube"
+
+
+@dataclass
+class Mover:
+    """One pod that ran; ``mark`` is what its report has and no other."""
+
+    owner: str
+    token: str
+    attempt: str
+    runs: bool = True
+    succeeded: bool = False
+    mark: str = ""
+
+
+class Witness:
+    """``movers`` by name of the pod and uid, ``marks`` by uid of the resource, in the order in which they came."""
+
+    def __init__(self, server):
+        self._server = server
+        self.movers, self.marks, self.slots = {}, {}, {}
+        server.watchers.append(self._see)
+
+    @property
+    def has_failed(self):
+        return any(not each.runs and not each.succeeded for each in self.movers.values())
+
+    def running(self, owner):
+        return [each for each in self.movers.values() if each.owner == owner and each.runs]
+
+    def _see(self, kind, before, after):
+        if kind == "Pod":
+            self._see_pod(before, after)
+        elif kind == "VolumeSnapshot":
+            self._see_snapshot(before, after)
+        elif kind in RESOURCES and after:
+            self._see_status(after)
+
+    def _see_pod(self, before, after):
+        uid = (after or before)["metadata"]["uid"]
+        phase = after["status"]["phase"] if after else "Gone"
+        if phase == "Running" and uid not in self.movers:
+            self._begin(after)
+        elif phase not in ("Pending", "Running") and uid in self.movers:
+            mover = self.movers[uid]
+            mover.runs = False
+            if phase == "Succeeded":
+                mover.succeeded, mover.mark = True, _mark(after)
+
+    def _begin(self, pod):
+        job = self._server.get("Job", pod["metadata"]["namespace"], pod["metadata"]["ownerReferences"][0]["name"])
+        about = job["metadata"]["annotations"]
+        owner, run = job["metadata"]["labels"][f"{GROUP}/owner-uid"], (about[f"{GROUP}/run"], about[f"{GROUP}/attempt"])
+        assert not self.running(owner), f"two movers of one resource at once: {run} beside {self.running(owner)}"
+        past = [each for each in self.movers.values() if each.owner == owner and each.token == run[0]]
+        assert run[1] not in [each.attempt for each in past], f"{run} runs twice"
+        assert not any(each.succeeded for each in past), f"{run} runs again after it succeeded"
+        self.movers[pod["metadata"]["uid"]] = Mover(owner, *run)
+
+    def _see_snapshot(self, before, after):
+        if after is None or "deletionTimestamp" in after["metadata"]:
+            name = (after or before)["metadata"]["name"]
+            assert name not in map(_image, self._resources()), f"the published image {name} was deleted"
+
+    def _see_status(self, resource):
+        status, uid = resource["status"], resource["metadata"]["uid"]
+        self._check_image(resource)
+        result = status.get("latestMoverStatus", {})
+        mark, marks = result.get("snapshotID", ""), self.marks.setdefault(uid, [])
+        if mark and marks[-1:] != [mark]:
+            assert mark not in marks, f"{mark} was recorded twice"
+            assert mark in [each.mark for each in self.movers.values() if each.owner == uid], f"nobody made {mark}"
+            marks.append(mark)
+        slot, former = status.get("lastSlot", ""), self.slots.get(uid, "")
+        assert slot >= former, f"lastSlot went back from {former} to {slot}"
+        self.slots[uid] = slot
+
+    def _check_image(self, resource):
+        name = _image(resource)
+        snapshot = self._server.get("VolumeSnapshot", resource["metadata"]["namespace"], name or "")
+        if name:
+            assert snapshot, f"latestImage {name} does not exist"
+            assert snapshot.get("status", {}).get("readyToUse") is True, f"latestImage {name} is not ready"
+
+    def _resources(self):
+        return [each for kind in RESOURCES for each in self._server.list_objects(kind)]
+
+
+def _image(resource):
+    image = resource["status"].get("latestImage", {})
+    return image.get("name") if image.get("kind") == "VolumeSnapshot" else None
+
+
+def _mark(pod):
+    report = pod["status"]["containerStatuses"][0]["state"]["terminated"]["message"]
+    return report[report.index('"snapshotID": "') + 15 :][:8]
