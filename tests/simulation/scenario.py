@@ -58,6 +58,8 @@ class Scenario:
     def edit(self, kind, **spec):
         if resource := self.resource(kind):
             self.server.update(resource, {"spec": spec}, manager="user")
+        if "paused" in spec or "schedule" in spec.get("trigger", {}):
+            self._calm.pop(kind, None)  # even if it is soon what it was: a tick may have seen it in between
 
     def ask(self, kind):
         """A manual token that nobody has used yet."""
@@ -73,6 +75,11 @@ class Scenario:
         if resource := self.resource(kind):
             self.delete(kind)
             self.server.create({key: value for key, value in resource.items() if key != "status"})
+
+    def lose_jobs(self):
+        """Somebody deletes every Job, recorded or not."""
+        self.witness.excused |= {each["metadata"]["uid"] for each in self.server.list_objects("Job")}
+        self.controllers.lose_jobs()
 
     # --- what time does
 

@@ -51,7 +51,7 @@ _ACTIONS = {
     "slot": Scenario.wait_for_slot,
     "controllers": lambda scenario: scenario.controllers.step(),
     "movers": _end_movers,
-    "jobs are lost": lambda scenario: scenario.controllers.lose_jobs(),
+    "jobs are lost": Scenario.lose_jobs,
     "weather": _change_weather,
     "schedule": lambda scenario, kind, schedule: scenario.edit(kind, trigger={"schedule": schedule}),
     "pause": _toggle_pause,

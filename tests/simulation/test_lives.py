@@ -57,6 +57,7 @@ def test_one_accident_changes_nothing_in_the_end(renderer, kind, method):
     scenario, connections = live(renderer, kind, method)
     expected = told(scenario)
     assert [each[1:] for each in expected[0]] == [("1", False), ("2", True)]
+    assert [name for name in expected[2] if name.startswith("snapshot-")] == []
     points = [
         (tick, request, accident)
         for tick, connection in enumerate(connections)

@@ -53,6 +53,9 @@ WHOLE_RUN = [TICK, ("controllers",), TICK, ("movers", "success"), TICK]
         ),
         pytest.param([("tick", {7: WHOLE_RUN}, 0)], id="tick-that-hangs-while-others-run-it-all"),
         pytest.param(
+            [("tick", {7: [TICK, ("controllers",), TICK, ("controllers",)]}, 0)], id="tick-hangs-and-a-mover-starts"
+        ),
+        pytest.param(
             [TICK, ("controllers",), ("tick", {7: [*WHOLE_RUN, ("recreate", SOURCE)]}, 0)], id="namesake-meanwhile"
         ),
         pytest.param([TICK, ("wait", -HOUR), ("tick", {8: "dies"}, 0), TICK], id="clock-goes-back"),

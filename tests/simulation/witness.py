@@ -14,6 +14,7 @@ GROUP = "scribe.backube"
 class Mover:
     """One pod that ran; ``mark`` is what its report has and no other."""
 
+    job: str
     owner: str
     token: str
     attempt: str
@@ -23,11 +24,14 @@ class Mover:
 
 
 class Witness:
-    """``movers`` by name of the pod and uid, ``marks`` by uid of the resource, in the order in which they came."""
+    """``movers`` by uid of the pod, ``marks`` by uid of the resource, in the order in which they came.
+
+    ``excused`` are the Jobs that somebody else deleted: of one that no tick lived to record, nobody can know.
+    """
 
     def __init__(self, server):
         self._server = server
-        self.movers, self.marks, self.slots = {}, {}, {}
+        self.movers, self.marks, self.slots, self.excused = {}, {}, {}, set()
         server.watchers.append(self._see)
 
     @property
@@ -40,6 +44,9 @@ class Witness:
     def _see(self, kind, before, after):
         if kind == "Pod":
             self._see_pod(before, after)
+        elif kind == "Job" and before and after:
+            runs = [each for each in self.movers.values() if each.job == after["metadata"]["uid"] and each.runs]
+            assert not (runs and after["spec"]["suspend"]), f"a gate was shut behind {runs}"
         elif kind == "VolumeSnapshot":
             self._see_snapshot(before, after)
         elif kind in RESOURCES and after:
@@ -61,10 +68,11 @@ class Witness:
         about = job["metadata"]["annotations"]
         owner, run = job["metadata"]["labels"][f"{GROUP}/owner-uid"], (about[f"{GROUP}/run"], about[f"{GROUP}/attempt"])
         assert not self.running(owner), f"two movers of one resource at once: {run} beside {self.running(owner)}"
-        past = [each for each in self.movers.values() if each.owner == owner and each.token == run[0]]
+        past = [each for each in self.movers.values() if (each.owner, each.token) == (owner, run[0])]
+        past = [each for each in past if each.job not in self.excused or each.mark in self.marks[owner]]
         assert run[1] not in [each.attempt for each in past], f"{run} runs twice"
         assert not any(each.succeeded for each in past), f"{run} runs again after it succeeded"
-        self.movers[pod["metadata"]["uid"]] = Mover(owner, *run)
+        self.movers[pod["metadata"]["uid"]] = Mover(job["metadata"]["uid"], owner, *run)
 
     def _see_snapshot(self, before, after):
         if after is None or "deletionTimestamp" in after["metadata"]:
