@@ -19,7 +19,7 @@ class Connection:
 
     def __init__(self, server, plan):
         self._server, self._plan, self._dead = server, plan, False
-        self.writes = []
+        self.writes, self.is_late = [], False
         self.requests = self.accidents = 0
 
     def list_objects(self, kind, *, namespace=None, selector=""):

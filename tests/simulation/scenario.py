@@ -28,7 +28,8 @@ class Scenario:
         self._renderer, self.now = renderer, MORNING
         self.server = Server(lambda: self.now)
         self.controllers = Controllers(self.server, lambda: self.now)
-        self.witness = Witness(self.server)
+        self.witness = Witness(self.server, lambda: bool(self._ticking and self._ticking[-1].is_late))
+        self._ticking = []
         self._latest, self._tokens, self._calm = MORNING, 0, {}
         claim = {
             "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data", "namespace": NAMESPACE},
@@ -100,10 +101,15 @@ class Scenario:
         connection, idle = Connection(self.server, plan or {}), self._idle()
         tick = Tick(connection, self._renderer, now=self.now - timedelta(seconds=late), namespace=NAMESPACE)
         ended = False
+        for each in self._ticking:
+            each.is_late = True  # what it has seen is old now
+        self._ticking.append(connection)
         with suppress(Crash, SetupError):
             outcomes = tick.run()
             assert [each for each in outcomes if each.bug] == []
             ended = not connection.accidents and not plan and not late
+        self._ticking.remove(connection)
+        assert self.witness.broken == []
         self._latest = max(self._latest, self.now, self.now - timedelta(seconds=late))
         self.now += timedelta(seconds=2)
         if ended:

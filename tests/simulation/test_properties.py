@@ -39,7 +39,7 @@ def test_no_script_breaks_a_promise(renderer, saving, restoring, script):
     ends_well(scenario)
 
 
-WHOLE_RUN = [TICK, ("controllers",), TICK, ("movers", "success"), TICK]
+WHOLE_RUN = [TICK, ("controllers",), TICK, ("movers", "success"), TICK, TICK]
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,8 @@ WHOLE_RUN = [TICK, ("controllers",), TICK, ("movers", "success"), TICK]
             [TICK, ("slot",), ("jobs are lost",), TICK, TICK, ("tick", {1: [("schedule", SOURCE, NEVER)]}, 0)],
             id="repaired-while-running",
         ),
-        pytest.param([("tick", {7: WHOLE_RUN}, 0)], id="tick-that-hangs-while-others-run-it-all"),
+        pytest.param([("tick", {7: WHOLE_RUN}, 0)], id="tick-hangs-while-others-run-it-all"),
+        pytest.param([("tick", {7: [*WHOLE_RUN, ("slot",), TICK]}, 0)], id="tick-hangs-until-after-the-next-slot"),
         pytest.param(
             [("tick", {7: [TICK, ("controllers",), TICK, ("controllers",)]}, 0)], id="tick-hangs-and-a-mover-starts"
         ),
@@ -76,3 +77,11 @@ def test_what_did_not_work_for_hours_and_then_does(renderer, what):
     assert failed == (["ReplicationSource"] if what == "snapshots" else list(RESOURCES))
     assert scenario.witness.movers == {} or what == "snapshots"
     ends_well(scenario)
+
+
+@pytest.mark.xfail(reason="a gate is opened before the status is recorded, except where a snapshot is waited for")
+@pytest.mark.parametrize("restoring", ["Snapshot", "None"])
+def test_a_tick_that_hung_while_others_ran_it_all_runs_nothing_again(renderer, restoring):
+    scenario = begun(renderer, restoring=restoring)
+    play(scenario, [("tick", {7: WHOLE_RUN}, 0), ("controllers",)])
+    assert scenario.witness.repeated == []

@@ -26,12 +26,14 @@ class Mover:
 class Witness:
     """``movers`` by uid of the pod, ``marks`` by uid of the resource, in the order in which they came.
 
-    ``excused`` are the Jobs that somebody else deleted: of one that no tick lived to record, nobody can know.
+    ``excused`` are the Jobs that somebody else deleted: of one that no tick lived to record, nobody can know. ``stale``
+    are those made by a tick that had hung while others went on; what they run again is ``repeated``.
     """
 
-    def __init__(self, server):
-        self._server = server
+    def __init__(self, server, is_late):
+        self._server, self.is_late = server, is_late
         self.movers, self.marks, self.slots, self.excused = {}, {}, {}, set()
+        self.broken, self.stale, self.repeated = [], set(), []
         server.watchers.append(self._see)
 
     @property
@@ -42,8 +44,18 @@ class Witness:
         return [each for each in self.movers.values() if each.owner == owner and each.runs]
 
     def _see(self, kind, before, after):
+        """Note a broken promise, too: a tick catches whatever happens to one resource."""
+        try:
+            self._judge(kind, before, after)
+        except AssertionError as error:
+            self.broken.append(str(error))
+            raise
+
+    def _judge(self, kind, before, after):
         if kind == "Pod":
             self._see_pod(before, after)
+        elif kind == "Job" and after and not before and self.is_late():
+            self.stale.add(after["metadata"]["uid"])
         elif kind == "Job" and before and after:
             runs = [each for each in self.movers.values() if each.job == after["metadata"]["uid"] and each.runs]
             assert not (runs and after["spec"]["suspend"]), f"a gate was shut behind {runs}"
@@ -70,8 +82,11 @@ class Witness:
         assert not self.running(owner), f"two movers of one resource at once: {run} beside {self.running(owner)}"
         past = [each for each in self.movers.values() if (each.owner, each.token) == (owner, run[0])]
         past = [each for each in past if each.job not in self.excused or each.mark in self.marks[owner]]
-        assert run[1] not in [each.attempt for each in past], f"{run} runs twice"
-        assert not any(each.succeeded for each in past), f"{run} runs again after it succeeded"
+        again = run[1] in [each.attempt for each in past] or any(each.succeeded for each in past)
+        if again and job["metadata"]["uid"] in self.stale:
+            self.repeated.append(run)
+        else:
+            assert not again, f"{run} runs again after {past}"
         self.movers[pod["metadata"]["uid"]] = Mover(job["metadata"]["uid"], owner, *run)
 
     def _see_snapshot(self, before, after):
