@@ -127,7 +127,11 @@ def advancing(status: Status, decision: Advance, *, now: datetime) -> Status:
     ):
         status = _without(status, "Stalled", "Reconciling")
         status = _with(status, now, ("Ready", True, "Progressing", "accepted; a run is under way"))
-    elif any(c.type == "Reconciling" and c.reason != "ProgressingWithRetry" for c in status.conditions):
+    elif any(
+        (c.type == "Reconciling" and c.reason != "ProgressingWithRetry")
+        or (c.type == "Ready" and c.reason == "InvalidSpec")  # repaired since; it would count as rejected for ever
+        for c in status.conditions
+    ):
         status = _retrying(status, f"under way again after {status.consecutive_failures} failed attempts", now=now)
     return _with(status, now, ("Synchronizing", True, "SyncInProgress", decision.message))
 

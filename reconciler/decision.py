@@ -36,7 +36,7 @@ def decide(resource: Resource, children: Children, *, now: datetime) -> Decision
         return _under_way(resource, children, run, now=now)
     if resource.spec.paused:
         return Wait(reason="Suspended", message="paused; nothing starts until spec.paused is removed")
-    start = due_start(resource, now=now)
+    start = None if _may_still_start(children) else due_start(resource, now=now)
     return start or _idle(resource)
 
 
@@ -164,6 +164,13 @@ def _publish(resource: Resource, children: Children, job: Job, *, now: datetime)
         stuck = stuck_result("SnapshotNotReady", step.message, limit)
         return Finish(run=job.run, result=stuck, ended=now)
     return Finish(run=job.run, result=result, ended=now, image=step)
+
+
+def _may_still_start(children: Children) -> bool:
+    """Whether a Job is left that no run needs, such as one given up after an hour: were another started before it is
+    deleted, which this tick does, what kept it waiting could go and leave two movers at once.
+    """
+    return any(job.state is JobState.ACTIVE and not job.deleting for job in children.jobs)
 
 
 def _idle(resource: Resource) -> Wait:

@@ -119,6 +119,7 @@ class Stage:
         self.slot = datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(minutes=2)
         self.now = self.slot + timedelta(seconds=5)
         self.schedule = f"{self.slot.minute} {self.slot.hour} * * *"
+        self.trigger = {"schedule": self.schedule}
         self.token = f"{self.slot:%Y-%m-%dT%H:%M:%SZ}"
         self._uids = {}
 
@@ -128,16 +129,16 @@ class Stage:
     # --- what users do
 
     def source(self, name="nightly", *, spec=None, restic=None, **metadata):
-        """A ReplicationSource that backs up the claim data once a day; ``spec`` and ``restic`` add and replace.
+        """A ReplicationSource that backs up the claim data when ``trigger`` says; ``spec``, ``restic`` add and replace.
 
         Each has a repository of its own: the first backups of one would wait for each other.
         """
-        whole = {"sourcePVC": "data", "trigger": {"schedule": self.schedule}} | (spec or {})
+        whole = {"sourcePVC": "data", "trigger": self.trigger} | (spec or {})
         whole["restic"] = {"resticConfig": f"repository-{name}", "resticArg": "backup"} | (restic or {})
         return self._create_resource("ReplicationSource", name, whole, metadata)
 
     def destination(self, name="copy", *, spec=None, restic=None, **metadata):
-        whole = {"trigger": {"schedule": self.schedule}} | (spec or {})
+        whole = {"trigger": self.trigger} | (spec or {})
         ordinary = {
             "resticConfig": "repository",
             "resticArg": "restore",

@@ -1,14 +1,15 @@
 """A tick that dies between any two of its requests: the next one leads to where it would have led.
 
-Every stage of a run is played once without an accident. Then it is played again for each request of its tick, and the
-tick dies there: before the request is sent, or when it was sent and its answer is never read. After one more tick the
-namespace must look as it did without the accident.
+Every stage of a run is played once without an accident. Then it is played again, and the tick dies at each of its
+requests: before it is sent, or when it was sent and its answer is never read. After one more tick the namespace must
+look as it did without the accident. The same is done to real processes, by SIGKILL.
 """
 
 import os
 import signal
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from datetime import UTC, datetime
 
 import pytest
 
@@ -17,6 +18,8 @@ from tests.integration.stage import CHILDREN, RESOURCES, UNREACHABLE, Crash, Mor
 pytestmark = pytest.mark.integration
 
 RUN = (*RESOURCES, *CHILDREN, "Pod")
+READS = ("list", "get")
+PLAYERS = 3  # crashes played at once: most of a story is waiting for the API server
 
 
 def backup_starts(stage):
@@ -128,36 +131,58 @@ def die(stage, mortal, *, after=0):
         pytest.fail(f"lived through {mortal.sent} with {outcomes}")
 
 
-def crash_points(verbs, *, every):
-    """(request, whether it was sent) at which a tick that made these requests can die, each with another end.
+def ends_of(stage, tick, *, after):
+    """The two ends a crash may lead to: where ``tick`` leads, and that and one more."""
+    tick()
+    first = state(stage)
+    stage.tick(after=after + 2)
+    return first, state(stage)
 
-    What was sent and not answered looks like what comes next and was not sent, and so does a read: only a write
-    changes where a tick stops. ``every`` has them all nevertheless.
+
+def crash_points(verbs):
+    """(request, whether it was sent) for every point at which a tick that made these requests can die.
+
+    First those up to the first write, which can leave no trace, then the others.
     """
-    if every:
-        return [(number, sent) for number in range(1, len(verbs) + 1) for sent in (False, True)]
-    return [(1, False), *((number, True) for number, verb in enumerate(verbs, 1) if verb not in ("list", "get"))]
+    points = [(number, is_sent) for number in range(1, len(verbs) + 1) for is_sent in (False, True)]
+    first = next(number for number, verb in enumerate(verbs, 1) if verb not in READS)
+    silent = points.index((first, False)) + 1
+    return points[:silent], points[silent:]
+
+
+@pytest.fixture
+def heals(new_stage):
+    """Plays a story, lets its tick die at each of some points, and checks where the next tick leads."""
+
+    def check(story, after, points, ends):
+        stage = new_stage()
+        story(stage)
+        before = stage.versions() if len(points) > 1 else {}
+        for request, is_sent in points:
+            mortal = stage.connect(MortalServer)
+            mortal.last, mortal.is_sent = request, is_sent
+            die(stage, mortal, after=after)
+        assert not before or stage.versions() == before, "a tick that died before its first write left a trace"
+        stage.tick(after=after + 2)
+        healed = state(stage)
+        assert healed in ends, (points, differences(ends[-1], healed))
+
+    return check
 
 
 @pytest.mark.parametrize(("story", "after"), STAGES.items(), ids=[each.__name__ for each in STAGES])
-def test_next_tick_heals_a_crash_at_any_request(new_stage, story, after):
-    """It ends where the tick, or the tick and the next one, would have led."""
+def test_next_tick_heals_a_crash_at_any_request(new_stage, heals, story, after):
+    """It ends where the tick, or the tick and the next one, would have led.
+
+    Those that die before their first write share a namespace: each finds it as the one before it did.
+    """
     unharmed = new_stage()
     story(unharmed)
     server = unharmed.connect(MortalServer)
-    unharmed.tick(after=after, cluster=server)
-    first = state(unharmed)
-    unharmed.tick(after=after + 2)
-    second = state(unharmed)
-    for request, is_sent in crash_points(server.sent, every=story is backup_starts):
-        stage = new_stage()
-        story(stage)
-        mortal = stage.connect(MortalServer)
-        mortal.last, mortal.is_sent = request, is_sent
-        die(stage, mortal, after=after)
-        stage.tick(after=after + 2)
-        healed = state(stage)
-        assert healed in (first, second), (request, is_sent, differences(second, healed))
+    ends = ends_of(unharmed, lambda: unharmed.tick(after=after, cluster=server), after=after)
+    silent, others = crash_points(server.sent)
+    with ThreadPoolExecutor(PLAYERS) as pool:
+        list(pool.map(lambda points: heals(story, after, points, ends), [silent, *([each] for each in others)]))
 
 
 class Killer:
@@ -176,24 +201,34 @@ class Killer:
         return forward()
 
 
-@pytest.mark.parametrize("is_sent", [False, True], ids=["before", "after"])
-def test_next_process_heals_what_a_killed_one_left(new_stage, wire, quill, is_sent):
-    unharmed = new_stage()
-    unharmed.source(spec={"trigger": {"manual": "now"}})
-    quill.run("tick", "--namespace", unharmed.namespace, kubeconfig=wire.kubeconfig)
-    expected, writes = state(unharmed), len(wire.writes)
-    assert writes == 4
-    for write in range(1, writes + 1):
+KILLED = (
+    backup_starts, snapshot_is_ready, backup_succeeds, backup_fails, success_is_recorded, failure_is_recorded,
+    restore_succeeds, image_is_ready,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("story", KILLED, ids=[each.__name__ for each in KILLED])
+def test_next_process_heals_what_a_killed_one_left(new_stage, wire, quill, story):
+    def played():
         stage = new_stage()
-        stage.source(spec={"trigger": {"manual": "now"}})
-        wire.forget()
-        wire.rule = killer = Killer(wire, write, is_sent=is_sent)
-        with quill.start("tick", "--namespace", stage.namespace, kubeconfig=wire.kubeconfig) as process:
-            killer.victim.set_result(process.pid)
-            process.communicate(timeout=60)
-        assert process.returncode == -signal.SIGKILL
-        stage.tick()
-        assert state(stage) == expected, f"killed at write {write} of {writes}"
+        stage.now, stage.trigger = datetime.now(UTC), {"manual": "now"}  # a process has the real clock
+        story(stage)
+        return stage, ("tick", "--namespace", stage.namespace)
+
+    unharmed, command = played()
+    ends = ends_of(unharmed, lambda: quill.run(*command, kubeconfig=wire.kubeconfig), after=20)
+    for write in range(1, len(wire.writes) + 1):
+        for is_sent in (False, True):
+            stage, command = played()
+            wire.forget()
+            wire.rule = killer = Killer(wire, write, is_sent=is_sent)
+            with quill.start(*command, kubeconfig=wire.kubeconfig) as process:
+                killer.victim.set_result(process.pid)
+                process.communicate(timeout=60)
+            assert process.returncode == -signal.SIGKILL
+            stage.tick(after=20)
+            healed = state(stage)
+            assert healed in ends, (write, is_sent, differences(ends[-1], healed))
 
 
 def test_a_slot_is_recorded_once_and_run_once_whatever_is_killed(new_stage):

@@ -327,6 +327,14 @@ def test_what_the_last_attempt_failed_of_is_told_until_the_next_has_ended():
     assert advancing(status, step, now=NOW).conditions[:2] == status.conditions[:2]
 
 
+def test_a_repaired_spec_is_no_longer_called_invalid_while_a_run_that_failed_before_is_under_way():
+    """Else the next tick would take the resource for one that was rejected, and never look at it again."""
+    invalid = rejected(replace(UNDER_WAY, consecutive_failures=1), 2, [PROBLEM], now=NOW, fingerprint="f")
+    repaired = accepted(replace(HOURLY, status=invalid, generation=3), now=NOW, fingerprint="f")
+    step = Advance(run=NINE, job=make_job(), message="running")
+    assert said(advancing(repaired, step, now=NOW)) == [*RETRIES, "Synchronizing=True/SyncInProgress"]
+
+
 # Finished
 
 

@@ -314,6 +314,15 @@ def test_a_run_ends_with_its_job(job, pod, reason):
     assert reason == "Advance" or decision.ended == at("09:01:00")
 
 
+@pytest.mark.parametrize("now", [pytest.param("09:59:30", id="retry"), pytest.param("10:00:05", id="slot")])
+def test_nothing_starts_beside_a_job_that_was_given_up_and_is_still_there(now):
+    given_up = started(HOURLY, next_retry_time=at("09:59:00"), consecutive_failures=1)
+    job = make_job(HOURLY)
+    assert why(decide(given_up, children(job), now=at(now))) == "WaitingForRetry"
+    for gone in (children(), children(replace(job, deleting=True)), children(replace(job, state=JobState.FAILED))):
+        assert isinstance(decide(given_up, gone, now=at(now)), Start)
+
+
 @pytest.mark.parametrize(
     ("job", "pod", "now", "reason"),
     [

@@ -1,0 +1,214 @@
+"""One namespace with a source, a destination and everybody around them, on a virtual clock.
+
+Whatever happened to it, ``rest`` puts the world in order again, waits for the next slot, and says whether everything
+has come to where it belongs.
+"""
+
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+
+from reconciler.errors import SetupError
+from reconciler.tick import Tick
+from tests.simulation.connection import Connection, Crash
+from tests.simulation.controllers import NAMESPACE, Controllers, Weather
+from tests.simulation.server import RESOURCES, Server
+from tests.simulation.witness import Witness
+
+MORNING = datetime(2026, 3, 4, 8, 30, tzinfo=UTC)
+NAMES = {"ReplicationSource": "nightly", "ReplicationDestination": "copy"}
+HOURLY = "0 * * * *"
+_API = "scribe.backube/v1alpha1"
+_PATIENCE = 60  # rounds of five minutes
+
+
+class Scenario:
+    """What can happen, by verbs; ``server``, ``controllers`` and ``witness`` are there to be looked at."""
+
+    def __init__(self, renderer):
+        self._renderer, self.now = renderer, MORNING
+        self.server = Server(lambda: self.now)
+        self.controllers = Controllers(self.server, lambda: self.now)
+        self.witness = Witness(self.server, lambda: bool(self._ticking and self._ticking[-1].is_late))
+        self._ticking = []
+        self._latest, self._tokens, self._calm = MORNING, 0, {}
+        claim = {
+            "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data", "namespace": NAMESPACE},
+            "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+        }  # fmt: skip
+        self.server.create(claim)
+        self.controllers.step()
+
+    # --- what users do
+
+    def create(self, kind, *, method="Snapshot", trigger=None, paused=False):
+        trigger = {"schedule": HOURLY} if trigger is None else trigger
+        restic = {"resticConfig": f"repository-{NAMES[kind]}", "copyMethod": method}
+        if kind == "ReplicationSource":
+            spec = {"sourcePVC": "data", "restic": restic | {"resticArg": "backup"}}
+        else:
+            more = {"resticArg": "restore", "capacity": "1Gi", "accessModes": ["ReadWriteOnce"]}
+            spec = {"restic": restic | (more if method == "Snapshot" else {"resticArg": "restore"})}
+            spec["restic"] |= {} if method == "Snapshot" else {"destinationPVC": "data"}
+        spec |= {"trigger": trigger} | ({"paused": True} if paused else {})
+        metadata = {"name": NAMES[kind], "namespace": NAMESPACE}
+        self.server.create({"apiVersion": _API, "kind": kind, "metadata": metadata, "spec": spec})
+
+    def resource(self, kind):
+        return self.server.get(kind, NAMESPACE, NAMES[kind])
+
+    def edit(self, kind, **spec):
+        if resource := self.resource(kind):
+            self.server.update(resource, {"spec": spec}, manager="user")
+        if "paused" in spec or "schedule" in spec.get("trigger", {}):
+            self._calm.pop(kind, None)  # even if it is soon what it was: a tick may have seen it in between
+
+    def ask(self, kind):
+        """A manual token that nobody has used yet."""
+        self._tokens += 1
+        self.edit(kind, trigger={"manual": f"m{self._tokens}"})
+
+    def delete(self, kind):
+        if self.resource(kind):
+            self.server.remove(kind, NAMESPACE, NAMES[kind])
+
+    def recreate(self, kind):
+        """The same manifest again, under a new uid."""
+        if resource := self.resource(kind):
+            self.delete(kind)
+            self.server.create({key: value for key, value in resource.items() if key != "status"})
+
+    def lose_jobs(self):
+        """Somebody deletes every Job, recorded or not."""
+        self.witness.excused |= {each["metadata"]["uid"] for each in self.server.list_objects("Job")}
+        self.controllers.lose_jobs()
+
+    # --- what time does
+
+    def wait(self, **duration):
+        """The clock goes on, or back; whoever holds a deadline of seconds has met it in the meantime."""
+        self.now += timedelta(**duration)
+        self._latest = max(self._latest, self.now)
+        self.controllers.collect_garbage()
+
+    def wait_for_slot(self):
+        past = self.now - self.now.replace(minute=0, second=0)
+        self.wait(seconds=(timedelta(hours=1) - past).total_seconds() + 1)
+
+    # --- what Quill does
+
+    def tick(self, plan=None, *, late=0):
+        """One tick, whose clock is ``late`` seconds behind; by way of which connection."""
+        connection, idle = Connection(self.server, plan or {}), self._idle()
+        tick = Tick(connection, self._renderer, now=self.now - timedelta(seconds=late), namespace=NAMESPACE)
+        ended = False
+        for each in self._ticking:
+            each.is_late = True  # what it has seen is old now
+        self._ticking.append(connection)
+        with suppress(Crash, SetupError):
+            outcomes = tick.run()
+            assert [each for each in outcomes if each.bug] == []
+            ended = not connection.accidents and not plan and not late
+        self._ticking.remove(connection)
+        assert self.witness.broken == []
+        self._latest = max(self._latest, self.now, self.now - timedelta(seconds=late))
+        self.now += timedelta(seconds=2)
+        if ended:
+            self._check_slots(idle)
+        return connection
+
+    def _versions(self):
+        return {kind: each["metadata"]["resourceVersion"] for kind in RESOURCES if (each := self.resource(kind))}
+
+    def _idle(self):
+        """The versions of the resources of which nothing is under way."""
+        return {kind: version for kind, version in self._versions().items() if not self._is_busy(self.resource(kind))}
+
+    def _check_slots(self, idle):
+        """An undisturbed tick that finds a resource idle, and leaves it as it is, has found no slot to take."""
+        slot, after = self.now.replace(minute=0, second=0), self._versions()
+        for kind, version in after.items():
+            resource = self.resource(kind)
+            spec = resource["spec"]
+            told = (resource["metadata"]["uid"], spec["trigger"].get("schedule"), spec.get("paused", False))
+            since = self._calm.setdefault(kind, (told, self._latest))
+            if since[0] != told:
+                self._calm[kind] = (told, self._latest)
+            elif told[1:] == (HOURLY, False) and since[1] < slot and version == idle.get(kind):
+                taken = resource["status"].get("lastSlot", "")
+                assert taken >= f"{slot:%Y-%m-%dT%H:%M:%SZ}", f"{kind} lost the slot of {slot}: {resource['status']}"
+
+    def _is_busy(self, resource):
+        """Whether a run is under way: nothing else starts before it ends."""
+        uid, status = resource["metadata"]["uid"], resource["status"]
+        jobs = self.server.list_objects("Job", namespace=NAMESPACE)
+        mine = [each for each in jobs if each["metadata"]["ownerReferences"][0]["uid"] == uid]
+        waits = "currentRun" in status and "nextRetryTime" not in status
+        return waits or not all(map(_has_ended, mine))
+
+    # --- how it ends
+
+    def rest(self):
+        """In a world where everything works, the next slot is taken, succeeds, and then nothing changes any more."""
+        self.controllers.weather = Weather()
+        self.now = self._latest
+        for kind in RESOURCES:
+            self.edit(kind, paused=None, trigger={"schedule": HOURLY})
+        self.controllers.step()
+        self.tick()
+        self.wait_for_slot()
+        slot, quiet = self.now, 0
+        for _ in range(_PATIENCE):
+            before = self.server.writes
+            self.controllers.step()
+            self.controllers.end_movers("success")
+            self.controllers.step()
+            self.tick()
+            quiet = quiet + 1 if self.server.writes == before else 0
+            if quiet >= 3 and self.now - slot > timedelta(minutes=75):
+                return
+            self.wait(minutes=5)
+        raise AssertionError("never comes to rest")
+
+    def check_end(self):
+        """What must be so at rest."""
+        slot = f"{self.now.replace(minute=0, second=0):%Y-%m-%dT%H:%M:%SZ}"
+        for kind in RESOURCES:
+            if resource := self.resource(kind):
+                self._check_success(resource, slot)
+        kept = [_told(each) for each in self.server.list_objects("Job") if not _is_kept(each)]
+        assert kept == [], "Jobs that nobody needs"
+        images = {name for kind in RESOURCES if (name := self._image(kind))}
+        assert {_told(each) for each in self.server.list_objects("VolumeSnapshot")} == images
+        assert [_told(each) for each in self.server.list_objects("PersistentVolumeClaim")] == ["data"]
+
+    def _check_success(self, resource, slot):
+        status, uid = resource["status"], resource["metadata"]["uid"]
+        assert status["lastSlot"] == slot
+        assert status["latestMoverStatus"]["result"] == "Successful"
+        assert not {"currentRun", "nextRetryTime"} & status.keys()
+        assert [each["status"] for each in status["conditions"] if each["type"] == "Ready"] == ["True"]
+        last = [each for each in self.witness.movers.values() if each.owner == uid][-1]
+        assert self.witness.marks[uid][-1] == last.mark, "the last success is not what is recorded"
+
+    def _image(self, kind):
+        image = ((self.resource(kind) or {}).get("status") or {}).get("latestImage", {})
+        return image.get("name") if image.get("kind") == "VolumeSnapshot" else None
+
+
+def _told(body):
+    return body["metadata"]["name"]
+
+
+def _has_ended(job):
+    return any(each["type"] in ("Complete", "Failed") for each in job.get("status", {}).get("conditions", ()))
+
+
+def _is_kept(job):
+    """A failed Job without a volume of its own is kept for two days."""
+    claims = [each["persistentVolumeClaim"]["claimName"] for each in _volumes(job) if "persistentVolumeClaim" in each]
+    failed = any(each["type"] == "Failed" for each in job["status"].get("conditions", ()))
+    return failed and claims in ([], ["data"])
+
+
+def _volumes(job):
+    return job["spec"]["template"]["spec"]["volumes"]

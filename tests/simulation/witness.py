@@ -1,0 +1,128 @@
+"""Watches every change in a server and says at once when one breaks a promise.
+
+It knows what anybody can see: movers by the annotations of their Jobs, results by what is in a resource's status.
+"""
+
+from dataclasses import dataclass
+
+from tests.simulation.server import RESOURCES
+
+GROUP = "scribe.backube"
+
+
+@dataclass
+class Mover:
+    """One pod that ran; ``mark`` is what its report has and no other."""
+
+    job: str
+    owner: str
+    token: str
+    attempt: str
+    runs: bool = True
+    succeeded: bool = False
+    mark: str = ""
+
+
+class Witness:
+    """``movers`` by uid of the pod, ``marks`` by uid of the resource, in the order in which they came.
+
+    ``excused`` are the Jobs that somebody else deleted: of one that no tick lived to record, nobody can know. ``stale``
+    are those made by a tick that had hung while others went on; what they run again is ``repeated``.
+    """
+
+    def __init__(self, server, is_late):
+        self._server, self.is_late = server, is_late
+        self.movers, self.marks, self.slots, self.excused = {}, {}, {}, set()
+        self.broken, self.stale, self.repeated = [], set(), []
+        server.watchers.append(self._see)
+
+    @property
+    def has_failed(self):
+        return any(not each.runs and not each.succeeded for each in self.movers.values())
+
+    def running(self, owner):
+        return [each for each in self.movers.values() if each.owner == owner and each.runs]
+
+    def _see(self, kind, before, after):
+        """Note a broken promise, too: a tick catches whatever happens to one resource."""
+        try:
+            self._judge(kind, before, after)
+        except AssertionError as error:
+            self.broken.append(str(error))
+            raise
+
+    def _judge(self, kind, before, after):
+        if kind == "Pod":
+            self._see_pod(before, after)
+        elif kind == "Job" and after and not before and self.is_late():
+            self.stale.add(after["metadata"]["uid"])
+        elif kind == "Job" and before and after:
+            runs = [each for each in self.movers.values() if each.job == after["metadata"]["uid"] and each.runs]
+            assert not (runs and after["spec"]["suspend"]), f"a gate was shut behind {runs}"
+        elif kind == "VolumeSnapshot":
+            self._see_snapshot(before, after)
+        elif kind in RESOURCES and after:
+            self._see_status(after)
+
+    def _see_pod(self, before, after):
+        uid = (after or before)["metadata"]["uid"]
+        phase = after["status"]["phase"] if after else "Gone"
+        if phase == "Running" and uid not in self.movers:
+            self._begin(after)
+        elif phase not in ("Pending", "Running") and uid in self.movers:
+            mover = self.movers[uid]
+            mover.runs = False
+            if phase == "Succeeded":
+                mover.succeeded, mover.mark = True, _mark(after)
+
+    def _begin(self, pod):
+        job = self._server.get("Job", pod["metadata"]["namespace"], pod["metadata"]["ownerReferences"][0]["name"])
+        about = job["metadata"]["annotations"]
+        owner, run = job["metadata"]["labels"][f"{GROUP}/owner-uid"], (about[f"{GROUP}/run"], about[f"{GROUP}/attempt"])
+        assert not self.running(owner), f"two movers of one resource at once: {run} beside {self.running(owner)}"
+        past = [each for each in self.movers.values() if (each.owner, each.token) == (owner, run[0])]
+        past = [each for each in past if each.job not in self.excused or each.mark in self.marks[owner]]
+        again = run[1] in [each.attempt for each in past] or any(each.succeeded for each in past)
+        if again and job["metadata"]["uid"] in self.stale:
+            self.repeated.append(run)
+        else:
+            assert not again, f"{run} runs again after {past}"
+        self.movers[pod["metadata"]["uid"]] = Mover(job["metadata"]["uid"], owner, *run)
+
+    def _see_snapshot(self, before, after):
+        if after is None or "deletionTimestamp" in after["metadata"]:
+            name = (after or before)["metadata"]["name"]
+            assert name not in map(_image, self._resources()), f"the published image {name} was deleted"
+
+    def _see_status(self, resource):
+        status, uid = resource["status"], resource["metadata"]["uid"]
+        self._check_image(resource)
+        result = status.get("latestMoverStatus", {})
+        mark, marks = result.get("snapshotID", ""), self.marks.setdefault(uid, [])
+        if mark and marks[-1:] != [mark]:
+            assert mark not in marks, f"{mark} was recorded twice"
+            assert mark in [each.mark for each in self.movers.values() if each.owner == uid], f"nobody made {mark}"
+            marks.append(mark)
+        slot, former = status.get("lastSlot", ""), self.slots.get(uid, "")
+        assert slot >= former, f"lastSlot went back from {former} to {slot}"
+        self.slots[uid] = slot
+
+    def _check_image(self, resource):
+        name = _image(resource)
+        snapshot = self._server.get("VolumeSnapshot", resource["metadata"]["namespace"], name or "")
+        if name:
+            assert snapshot, f"latestImage {name} does not exist"
+            assert snapshot.get("status", {}).get("readyToUse") is True, f"latestImage {name} is not ready"
+
+    def _resources(self):
+        return [each for kind in RESOURCES for each in self._server.list_objects(kind)]
+
+
+def _image(resource):
+    image = resource["status"].get("latestImage", {})
+    return image.get("name") if image.get("kind") == "VolumeSnapshot" else None
+
+
+def _mark(pod):
+    report = pod["status"]["containerStatuses"][0]["state"]["terminated"]["message"]
+    return report[report.index('"snapshotID": "') + 15 :][:8]
