@@ -341,8 +341,9 @@ def test_two_first_backups_at_once_can_both_be_restored(place):
     """A key of the slower one is left, which may get in the way of a restic that has no hint; movers find theirs."""
     write(place, FILES)
     hosts = ("a", "b")
-    movers = [place.start("backup", report=host, QUILL_HOST=host, QUILL_SETTLE="3") for host in hosts]
-    assert [mover.wait(timeout=120) for mover in movers] == [0, 0]
+    movers = [place.start("backup", report=host, QUILL_HOST=host, QUILL_SETTLE="10") for host in hosts]
+    codes = [mover.wait(timeout=120) for mover in movers]
+    assert codes == [0, 0], [place.report(host) for host in hosts]
     assert place.report("a")["repositoryID"] == place.report("b")["repositoryID"]
     for host in hosts:
         target = place.root / f"target-{host}"
