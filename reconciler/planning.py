@@ -48,7 +48,6 @@ def start_plan(resource: Resource, run: Run, surroundings: Surroundings) -> JobP
         action=spec.action,
         copy_method=spec.copy_method,
         secret=spec.secret,
-        suspend=own_volume,
         claim=child_name(resource, "volume", run) if own_volume else user_claim,
         source=spec.source_pvc or "" if spec.action is Action.BACKUP else "",
         host=host_of(resource) if works_on_data else None,

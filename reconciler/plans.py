@@ -23,7 +23,6 @@ class JobPlan:
     action: Action
     copy_method: CopyMethod
     secret: str
-    suspend: bool
     claim: str | None = None
     source: str = ""
     host: str | None = None

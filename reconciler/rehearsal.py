@@ -55,7 +55,7 @@ def _imagined_job(resource: Resource, plan: JobPlan, now: datetime) -> Job:
         copy_method=plan.copy_method,
         claim=plan.claim or "",
         source=plan.source,
-        suspended=plan.suspend,
+        suspended=True,
         state=JobState.ACTIVE,
         created=now,
     )

@@ -81,7 +81,7 @@ class Renderer:
                 _check_backup(template, spec["template"]["spec"])
         except (AttributeError, KeyError, TypeError) as error:
             raise RenderError(f"{template}: spec.template does not look like a Job's: {error!r}") from error
-        spec["suspend"] = plan.suspend
+        spec["suspend"] = True
         body = _identified(body, plan, owner, component="mover", reference=_reference(owner))
         body["metadata"]["annotations"] |= {
             naming.ACTION: str(plan.action),

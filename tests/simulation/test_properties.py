@@ -79,7 +79,6 @@ def test_what_did_not_work_for_hours_and_then_does(renderer, what):
     ends_well(scenario)
 
 
-@pytest.mark.xfail(reason="a gate is opened before the status is recorded, except where a snapshot is waited for")
 @pytest.mark.parametrize("restoring", ["Snapshot", "None"])
 def test_a_tick_that_hung_while_others_ran_it_all_runs_nothing_again(renderer, restoring):
     scenario = begun(renderer, restoring=restoring)

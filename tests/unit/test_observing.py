@@ -20,7 +20,7 @@ RUN = slot_run("09:00:00")
 SOURCE = make_source()
 PLAN = JobPlan(
     name="backup-nightly-ce340f927715", run=RUN, action=Action.BACKUP, copy_method=CopyMethod.SNAPSHOT,
-    secret="repository", suspend=True, claim="volume-nightly-229ace3d601a", host="shop-nightly",
+    secret="repository", claim="volume-nightly-229ace3d601a", host="shop-nightly",
 )  # fmt: skip
 SNAPSHOT_PLAN = SnapshotPlan(name="snapshot-nightly-a40e76c157d4", run=RUN, claim="data", job=PLAN.name)
 VOLUME_PLAN = VolumePlan(
@@ -69,11 +69,10 @@ FAILED = listed(
     ("plan", "owner"),
     [
         pytest.param(PLAN, SOURCE, id="backup"),
-        pytest.param(replace(PLAN, suspend=False), SOURCE, id="open-gate"),
         pytest.param(replace(PLAN, copy_method=CopyMethod.CLONE), SOURCE, id="clone"),
-        pytest.param(replace(PLAN, copy_method=CopyMethod.NONE, claim="data", suspend=False), SOURCE, id="live"),
+        pytest.param(replace(PLAN, copy_method=CopyMethod.NONE, claim="data"), SOURCE, id="live"),
         pytest.param(replace(PLAN, action=Action.RESTORE), make_destination(), id="restore"),
-        pytest.param(replace(PLAN, action=Action.PRUNE, claim=None, suspend=False), SOURCE, id="prune"),
+        pytest.param(replace(PLAN, action=Action.PRUNE, claim=None), SOURCE, id="prune"),
         pytest.param(replace(PLAN, run=Run(token="manual:before: the upgrade", attempt=3)), SOURCE, id="manual"),
         pytest.param(replace(PLAN, run=Run(token="create")), SOURCE, id="create"),
     ],
@@ -82,7 +81,7 @@ def test_a_job_gives_back_the_plan_it_was_made_of(plan, owner):
     job = parse_job(listed(plan, owner))
     assert (job.name, job.namespace, job.run) == (plan.name, owner.namespace, plan.run)
     assert (job.action, job.copy_method, job.claim) == (plan.action, plan.copy_method, plan.claim or "")
-    assert (job.suspended, job.owner_uid) == (plan.suspend, owner.uid)
+    assert (job.suspended, job.owner_uid) == (True, owner.uid)
     assert (job.uid, job.created, job.state, job.finished) == ("9d3f6c1e", at("09:00:05"), JobState.ACTIVE, None)
     assert not job.deleting
 

@@ -52,22 +52,22 @@ CLUSTER = around(make_volume())
 
 
 @pytest.mark.parametrize(
-    ("resource", "suspend", "own", "claim", "host"),
+    ("resource", "own", "claim", "host"),
     [
-        pytest.param(SOURCE, True, True, None, "shop-nightly", id="snapshot"),
-        pytest.param(CLONE, True, True, None, "shop-nightly", id="clone"),
-        pytest.param(LIVE, False, False, "data", "shop-nightly", id="live"),
-        pytest.param(make_source(identity="db"), True, True, None, "db", id="identity"),
-        pytest.param(COPY, True, True, None, None, id="restore"),
-        pytest.param(INTO, False, False, "data", None, id="restore-into-a-users-volume"),
-        pytest.param(INTO_LIVE, False, False, "data", None, id="restore-without-a-copy"),
-        pytest.param(make_destination(identity="db"), True, True, None, "db", id="restore-of-an-identity"),
-        pytest.param(PRUNE, False, False, None, None, id="prune"),
+        pytest.param(SOURCE, True, None, "shop-nightly", id="snapshot"),
+        pytest.param(CLONE, True, None, "shop-nightly", id="clone"),
+        pytest.param(LIVE, False, "data", "shop-nightly", id="live"),
+        pytest.param(make_source(identity="db"), True, None, "db", id="identity"),
+        pytest.param(COPY, True, None, None, id="restore"),
+        pytest.param(INTO, False, "data", None, id="restore-into-a-users-volume"),
+        pytest.param(INTO_LIVE, False, "data", None, id="restore-without-a-copy"),
+        pytest.param(make_destination(identity="db"), True, None, "db", id="restore-of-an-identity"),
+        pytest.param(PRUNE, False, None, None, id="prune"),
     ],
 )
-def test_a_job_waits_behind_its_gate_for_a_volume_of_its_own(resource, suspend, own, claim, host):
+def test_a_job_has_a_volume_of_its_own_or_the_users(resource, own, claim, host):
     plan = start_plan(resource, RUN, CLUSTER)
-    assert (plan.name, plan.suspend) == (child_name(resource, resource.spec.action, RUN), suspend)
+    assert plan.name == child_name(resource, resource.spec.action, RUN)
     assert (plan.claim, plan.host) == (child_name(resource, "volume", RUN) if own else claim, host)
     assert (plan.run, plan.secret, plan.action) == (RUN, "repository", resource.spec.action)
     assert plan.copy_method is resource.spec.copy_method

@@ -45,7 +45,7 @@ def test_the_objects_of_a_backup_name_each_other():
     job, snapshot, volume = rehearse(make_source())
     assert (snapshot.claim, snapshot.job) == ("data", job.name)
     assert (volume.job, volume.data_source) == (job.name, ("VolumeSnapshot", snapshot.name))
-    assert (job.claim, job.suspend) == (volume.name, True)
+    assert job.claim == volume.name
 
 
 def test_the_objects_of_a_restore_name_each_other():
@@ -56,7 +56,7 @@ def test_the_objects_of_a_restore_name_each_other():
 
 def test_the_image_of_a_restore_into_a_claim_is_of_that_claim():
     job, image = rehearse(make_destination(destination_pvc="data"))
-    assert (job.claim, job.suspend, image.claim, image.job) == ("data", False, "data", None)
+    assert (job.claim, image.claim, image.job) == ("data", "data", None)
 
 
 def test_a_volume_is_as_large_as_its_source():
