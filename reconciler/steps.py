@@ -1,0 +1,157 @@
+"""What a tick does for the syncs of one CR, or for one chore: decide, render, apply, and know what to record.
+
+Every Job is made with its gate shut. The gate is opened by whoever has recorded the run, over the status that it was
+decided on: a tick that hung, or that was too slow for another one, makes a Job that never runs. What goes wrong is one
+CR's alone and ends in its status.
+"""
+
+import logging
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from reconciler import conditions
+from reconciler.cluster import Cluster
+from reconciler.decision import decide
+from reconciler.errors import ClusterError, ReconcilerError, RenderError
+from reconciler.model import Resource, Status
+from reconciler.naming import GATE_MANAGER
+from reconciler.observed import Children, Job, Surroundings
+from reconciler.observing import parse_job, parse_snapshot, parse_volume
+from reconciler.planning import advance_plan, inferred_identity, start_plan
+from reconciler.plans import Advance, Decision, Finish, Start, VolumePlan, Wait
+from reconciler.rendering import Renderer
+from reconciler.validation import fingerprint
+
+BUG: Final = "InternalError"
+SUPERSEDED: Final = Wait(reason="Superseded", message="another tick was quicker; the next one looks again")
+
+_LOG: Final = logging.getLogger(__name__)
+_STEPS: Final = 4  # start, snapshot, volume, and the look at what came of it
+_NOTE_LIMIT: Final = 1024
+_IMMUTABLE: Final = "field is immutable"
+_CONFLICT: Final = 409
+
+
+@dataclass(slots=True, kw_only=True)
+class Work:
+    """The syncs of one CR, or one chore, on their way through a tick; ``gate`` is opened once they are recorded."""
+
+    resource: Resource
+    children: Children
+    surroundings: Surroundings
+    decision: Decision
+    status: Status
+    awaits_snapshot: bool = False
+    gate: Job | None = None
+    problem: str = ""
+    is_started: bool = False
+
+
+class Steps:
+    """Takes steps for one CR after the other, at one time and with one set of templates."""
+
+    def __init__(self, cluster: Cluster, renderer: Renderer, *, now: datetime, dry_run: bool) -> None:
+        self._cluster = cluster
+        self._renderer = renderer
+        self._now = now
+        self._dry_run = dry_run
+
+    def decided(self, resource: Resource, children: Children) -> Decision:
+        try:
+            return decide(resource, children, now=self._now)
+        except Exception:  # noqa: BLE001 - one CR's bug must not keep the others from their backups
+            return _bug(resource)
+
+    def item(self, part: Resource, decision: Decision, *, children: Children, surroundings: Surroundings) -> Work:
+        try:
+            status = conditions.accepted(part, now=self._now, fingerprint=fingerprint())
+        except Exception:  # noqa: BLE001 - see decided
+            decision, status = _bug(part), part.status
+        if isinstance(decision, Wait):
+            status = self._waiting(part, status, decision)
+        return Work(resource=part, children=children, surroundings=surroundings, decision=decision, status=status)
+
+    def progress(self, item: Work) -> None:
+        """Take every step that can be taken now. What goes wrong is this CR's alone and ends in its status."""
+        try:
+            for _ in range(_STEPS):
+                if not self._step(item):
+                    break
+                item.decision = decide(item.resource, item.children, now=self._now)
+        except ReconcilerError as error:
+            item.problem, item.awaits_snapshot, item.gate = str(error), False, None
+            if isinstance(error, ClusterError) and (error.status == _CONFLICT or _IMMUTABLE in item.problem):
+                item.problem, item.status, item.decision = "", item.resource.status, SUPERSEDED
+                return
+            reason = "TemplateError" if isinstance(error, RenderError) else "ApplyFailed"
+            blocked = Wait(reason=reason, message=item.problem[:_NOTE_LIMIT], ready=False)
+            item.status = conditions.waiting(item.status, blocked, now=self._now)
+        except Exception:  # noqa: BLE001 - see decided
+            item.decision, item.awaits_snapshot, item.gate = _bug(item.resource), False, None
+            item.status = conditions.waiting(item.status, item.decision, now=self._now)
+
+    def _step(self, item: Work) -> bool:
+        """Carry out the decision; whether another look may find a further step to take."""
+        item.awaits_snapshot = False
+        match item.decision:
+            case Wait():
+                item.status = self._waiting(item.resource, item.status, item.decision)
+                return False
+            case Finish(run=run):
+                item.status = conditions.adopted(item.status, run, item.children.job(run))
+                item.status = conditions.finished(item.resource, item.status, item.decision, now=self._now)
+                return False
+            case Start():
+                return self._start(item, item.decision)
+            case Advance():
+                return self._advance(item, item.decision)
+
+    def _start(self, item: Work, decision: Start) -> bool:
+        plan = start_plan(item.resource, decision.run, item.surroundings)
+        if isinstance(plan, Wait):
+            item.decision, item.status = plan, self._waiting(item.resource, item.status, plan)
+            return False
+        body = self._renderer.rendered(plan, item.resource)
+        job = parse_job(self._cluster.apply(body, force=False))  # never shut a gate that another tick has opened
+        if job is None:
+            raise RenderError(f"the API server returned a Job {plan.name} without Quill's labels")
+        inferred = inferred_identity(item.resource, item.surroundings)
+        item.status = conditions.started(item.status, decision.run, created=job.created, inferred=inferred)
+        item.is_started = True
+        item.children = replace(item.children, jobs=(*item.children.jobs, job))
+        return not self._dry_run  # without a Job there is nothing to advance
+
+    def _advance(self, item: Work, decision: Advance) -> bool:
+        item.status = conditions.adopted(item.status, decision.run, decision.job)
+        plan = advance_plan(item.resource, decision, children=item.children, surroundings=item.surroundings)
+        if plan:
+            body = self._cluster.apply(self._renderer.rendered(plan, item.resource, job_uid=decision.job.uid))
+            if isinstance(plan, VolumePlan):
+                item.children = replace(item.children, volumes=(*item.children.volumes, parse_volume(body)))
+            else:
+                item.children = replace(item.children, snapshots=(*item.children.snapshots, parse_snapshot(body)))
+        if decision.resume and (plan or not decision.volume):
+            item.gate = decision.job
+            opened = (replace(job, suspended=job.suspended and job != decision.job) for job in item.children.jobs)
+            item.children = replace(item.children, jobs=tuple(opened))
+        elif not plan:
+            item.awaits_snapshot = decision.awaits_snapshot
+            item.status = conditions.advancing(item.status, decision, now=self._now)
+            return False
+        return True
+
+    def open_gate(self, job: Job) -> None:
+        """Let a Job's pod start: the one change that is made to a Job, under a field manager of its own."""
+        metadata = {"name": job.name, "namespace": job.namespace, "uid": job.uid}
+        body = {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": {"suspend": False}}
+        self._cluster.apply(body, manager=GATE_MANAGER)
+
+    def _waiting(self, resource: Resource, status: Status, decision: Wait) -> Status:
+        return resource.status if resource.deleting else conditions.waiting(status, decision, now=self._now)
+
+
+def _bug(resource: Resource) -> Wait:
+    """What the caught exception means for one CR; the exception itself goes to the log."""
+    _LOG.exception("%s %s/%s", resource.kind, resource.namespace, resource.name)
+    return Wait(reason=BUG, message="a bug in quill; the log of the tick has its traceback", ready=False)
