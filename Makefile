@@ -74,8 +74,9 @@ requirements: venv ## renew requirements*.txt from pyproject.toml and requiremen
 schemas: venv ## write the CRDs in kustomize/crds from schemas/
 	$(BIN)/quill schemas --crds --output kustomize/crds
 
-docs: venv ## write docs/failures.md from reconciler/failures.py
+docs: venv ## write docs/failures.md and docs/rules.md from their tables
 	$(BIN)/python -c "from reconciler.failures import markdown; print(markdown(), end='')" > docs/failures.md
+	$(BIN)/python -c "from reconciler.rules import markdown; print(markdown(), end='')" > docs/rules.md
 
 wheel: venv ## the distribution, into dist/
 	$(BIN)/python -m build --wheel --no-isolation

@@ -13,7 +13,7 @@ from typing import Final
 from reconciler.model import Action, Resource
 from reconciler.plans import Advance, Decision, Start, Wait
 
-_EXCLUSIVE: Final = frozenset({Action.PRUNE, Action.CHECK})
+EXCLUSIVE: Final = frozenset({Action.PRUNE, Action.CHECK})
 
 START_FAILURES: Final = frozenset({"ApplyFailed", "InternalError", "TemplateError"})
 """Reasons of Ready after a start that the API server or a template refused."""
@@ -44,7 +44,7 @@ def held_back(due: Iterable[Claim], running: Iterable[Claim]) -> Mapping[tuple[s
     exclusive = [claim for claim in ahead if _is_exclusive(claim)]
     held: dict[tuple[str, str], str] = {}
     for claim in sorted(due, key=_place):
-        rivals = ahead if claim.action in _EXCLUSIVE else exclusive  # ordinary runs never exclude each other
+        rivals = ahead if claim.action in EXCLUSIVE else exclusive  # ordinary runs never exclude each other
         if blocker := next((other for other in rivals if _exclude(claim, other)), None):
             who = f"{blocker.resource.kind} {blocker.resource.namespace}/{blocker.resource.name}"
             held[claim.resource.key] = f"queued behind the {blocker.action} of {who} on the same repository"
@@ -92,12 +92,12 @@ def _claim(resource: Resource, action: Action, *, since: datetime, known: Contai
 
 
 def _is_exclusive(claim: Claim) -> bool:
-    return claim.first or claim.action in _EXCLUSIVE
+    return claim.first or claim.action in EXCLUSIVE
 
 
 def _exclude(one: Claim, other: Claim) -> bool:
     if one.resource.key == other.resource.key:
         return False
-    if _EXCLUSIVE.isdisjoint((one.action, other.action)) and not (one.first and other.first):
+    if EXCLUSIVE.isdisjoint((one.action, other.action)) and not (one.first and other.first):
         return False
     return bool(repository_keys(one.resource) & repository_keys(other.resource))

@@ -15,7 +15,6 @@ import yaml
 from reconciler.model import Problem
 from reconciler.places import MAX_DEPTH, TAG, Mistake, TooLargeError, fields, key_name, mistake
 
-TEMPLATE: Final = "this looks like a template; render it first, or leave the file out"
 _NODES: Final = 20_000
 _EXACT: Final = 2**53
 _TRUE: Final = frozenset({"y", "yes", "true", "on"})
@@ -38,7 +37,27 @@ for _name, _pattern, _first in (
 
 
 def compose(text: str) -> Iterator[yaml.Node | Mistake]:
-    """The documents of a file; a syntax error is the last thing of it."""
+    """The documents of a file; reading goes on at the next ``---`` after a syntax error."""
+    rest: str | None = text
+    begun = 0
+    while rest is not None:
+        broken = None
+        for each in _composed(rest):
+            broken = each if isinstance(each, Mistake) else None
+            yield each
+        begun, rest = _next_document(rest, broken.line, begun) if broken else (0, None)
+
+
+def _next_document(text: str, broken: int, begun: int) -> tuple[int, str | None]:
+    """Where the document after the ``broken`` line begins, and the text from there on, with its line numbers kept."""
+    given = lines(text)
+    for index in range(max(broken - 1, begun + 1), len(given)):
+        if re.match(r"---(\s|$)", given[index]):
+            return index, "\n" * index + "\n".join(given[index:])
+    return 0, None
+
+
+def _composed(text: str) -> Iterator[yaml.Node | Mistake]:
     if deep := _too_deep(text):
         yield deep
         return
@@ -90,8 +109,6 @@ def _syntax_hint(text: str, error: yaml.MarkedYAMLError) -> str:
     line, column = getattr(error.problem_mark, "line", 0), getattr(error.problem_mark, "column", 0)
     if "\t" in "".join(lines(text)[line : line + 1])[: column + 1]:
         return "indent with spaces; YAML does not allow tabs"
-    if "{{" in text:
-        return TEMPLATE
     if "scanning an alias" in sentence:
         return "a value that begins with * needs quotes"
     if "mapping values are not allowed" in sentence:
@@ -122,7 +139,7 @@ class _Builder:
             return [self.build(item, depth + 1) for item in node.value]
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, depth)
-        return _scalar(node)
+        return self._number(node) if node.tag == f"{TAG}int" else _scalar(node)
 
     def _mapping(self, node: yaml.MappingNode, depth: int) -> dict[str, Any]:
         given: dict[str, yaml.Node] = {}
@@ -136,6 +153,15 @@ class _Builder:
                 self.mistakes.append(mistake(key, problem))
             given.setdefault(name, key)
         return {name: self.build(child, depth + 1) for name, (_, child) in fields(node).items()}
+
+    def _number(self, node: yaml.Node) -> object:
+        number = _scalar(node)
+        if isinstance(number, int) and re.fullmatch(r"[-+]?0[0-7_]+", node.value) and abs(number) > 7:  # not 00 to 07
+            decimal = node.value.replace("_", "").lstrip("-+0")
+            hint = f"write {number}, or {decimal} if that is meant"
+            problem = Problem("", f"YAML reads {node.value} as {number}: a zero in front makes it octal", hint, "octal")
+            self.mistakes.append(mistake(node, problem))
+        return number
 
 
 def _scalar(node: yaml.Node) -> object:

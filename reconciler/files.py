@@ -1,11 +1,13 @@
 """Custom resources in files: finds them, validates them, and says where each problem stands.
 
-What is not ours is left alone without a word: other kinds, files that are no Kubernetes manifests, files that do not
-name our API group at all, which are not even parsed.
+What is not ours is left alone without a word: other kinds, files that are no Kubernetes manifests, templates of Helm
+and others, and files that do not name our API group at all, which are not even parsed.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from glob import glob, has_magic
 from pathlib import Path
 from typing import Final
 
@@ -15,28 +17,53 @@ from reconciler import documents, indentation
 from reconciler.assets import schema
 from reconciler.errors import SetupError
 from reconciler.findings import Finding
-from reconciler.model import API_GROUP, Kind, Resource
+from reconciler.model import API_GROUP, Kind, Problem, Resource
 from reconciler.places import Mistake, key_name, located
 from reconciler.validation import validate
 
 _SUFFIXES: Final = frozenset({".yaml", ".yml", ".json"})
 _REPOSITORY: Final = "RESTIC_REPOSITORY"
-_AT_KEY: Final = frozenset({"unknown-field", "missing-field", "forbidden-field"})
+_TEMPLATED: Final = re.compile(r"^[^#\"'\n]*\{[{%]", re.MULTILINE)
+"""What no YAML has outside quotes, and the templates of Helm, Jinja and others are full of."""
+
+Content = tuple[str, bytes]
+"""A file's name, as findings call it, and what is in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A valid resource and where it stands; its namespace is empty if the file leaves it to kustomize or kubectl."""
+
+    resource: Resource
+    namespace: str
+    file: str
+    node: yaml.MappingNode
+    text: str
+
+    def finding(self, problem: Problem) -> Finding:
+        """``problem`` of the resource, where its field stands."""
+        return _finding(self.file, located(self.node, problem), documents.lines(self.text))
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What files hold: the valid resources, and everything that is wrong."""
+    """What files hold: the valid resources, and everything that is wrong; ``files`` have something of ours in them."""
 
-    resources: tuple[Resource, ...] = ()
+    placed: tuple[Placed, ...] = ()
     findings: tuple[Finding, ...] = ()
     invalid: int = 0
+    files: tuple[str, ...] = ()
+
+    @property
+    def resources(self) -> tuple[Resource, ...]:
+        """The valid ones, without their places."""
+        return tuple(each.resource for each in self.placed)
 
 
 def paths(given: Iterable[Path]) -> Iterator[Path]:
-    """The files among ``given`` and the manifests in its folders, each once and in a fixed order."""
+    """The files among ``given``, those its patterns match and the manifests in its folders, each once and in order."""
     found: dict[Path, None] = {}
-    for path in given:
+    for path in _expanded(given):
         if path.is_dir():
             found |= dict.fromkeys(sorted(each for each in path.rglob("*") if _is_manifest(each.relative_to(path))))
         else:
@@ -44,22 +71,42 @@ def paths(given: Iterable[Path]) -> Iterator[Path]:
     yield from (path for path in found if not path.is_dir())
 
 
+def _expanded(given: Iterable[Path]) -> Iterator[Path]:
+    for path in given:
+        if path.exists() or not has_magic(str(path)):
+            yield path
+        elif matches := sorted(glob(str(path), recursive=True)):  # noqa: PTH207 - leaves hidden files out, as shells do
+            yield from map(Path, matches)
+        else:
+            raise SetupError(f"{path} matches no file")
+
+
 def _is_manifest(path: Path) -> bool:
     return path.suffix in _SUFFIXES and not any(part.startswith(".") for part in path.parts)
 
 
-def report(given: Iterable[Path]) -> Report:
-    """What the files and folders hold. A file that cannot be read is a SetupError."""
-    reports = []
+def contents(given: Iterable[Path]) -> Iterator[Content]:
+    """The files among ``given`` and in its folders. One that cannot be read is a SetupError."""
     for path in paths(given):
         try:
-            reports.append(check(path.read_bytes(), str(path)))
+            yield str(path), path.read_bytes()
         except OSError as error:
             raise SetupError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def report(given: Iterable[Content]) -> Report:
+    """What several files hold."""
+    return merged(check(content, name) for name, content in given)
+
+
+def merged(reports: Iterable[Report]) -> Report:
+    """Several reports as one."""
+    reports = list(reports)
     return Report(
-        resources=tuple(resource for each in reports for resource in each.resources),
+        placed=tuple(placed for each in reports for placed in each.placed),
         findings=tuple(finding for each in reports for finding in each.findings),
         invalid=sum(each.invalid for each in reports),
+        files=tuple(file for each in reports for file in each.files),
     )
 
 
@@ -69,55 +116,90 @@ def check(content: bytes, name: str) -> Report:
         return Report()
     text = content.decode("utf-8-sig", errors="replace")
     ours = API_GROUP in text
-    resources: list[Resource] = []
+    placed: list[Placed] = []
     mistakes: list[Mistake] = []
-    invalid = 0
+    invalid: list[yaml.Node] = []
     for node in documents.compose(text):
         if isinstance(node, Mistake):
             mistakes += [node] if ours else []
             continue
-        for item in _items(node):
+        for item in objects(node):
             resource, found = _checked(item)
-            resources += [resource] if resource else []
+            placed += [Placed(resource, _namespace(item), name, item, text)] if resource else []
             mistakes += found
-            invalid += bool(found)
+            invalid += [item] if found else []
+    if not mistakes:
+        return Report(tuple(placed), files=(name,) if placed else ())
     lines = documents.lines(text)
     ordered = sorted(mistakes, key=lambda each: (each.line, each.column))
-    findings = tuple(_finding(name, each, "".join(lines[each.line - 1 : each.line])) for each in ordered)
-    return Report(tuple(resources), findings, invalid)
+    findings = tuple(_finding(name, each, lines) for each in ordered)
+    if _is_template(text, findings, invalid):
+        return Report()
+    return Report(tuple(placed), findings, len(invalid), (name,))
 
 
-def _finding(name: str, found: Mistake, source: str) -> Finding:
-    if "{{" in source and not found.problem.hint:
-        found = replace(found, problem=replace(found.problem, hint=documents.TEMPLATE))
-    return Finding(name, found, source)
+def _is_template(text: str, found: Iterable[Finding], invalid: Iterable[yaml.Node]) -> bool:
+    """Whether a file only makes sense once Helm or the like has rendered it: what is wrong with it is a template's."""
+    if "{{" not in text and "{%" not in text:
+        return False
+    if any("{{" in each.source for each in found) or any(_has_braces(node) for node in invalid):
+        return True
+    return any(each.mistake.problem.rule == "yaml-syntax" for each in found) and bool(_TEMPLATED.search(text))
 
 
-def _items(node: yaml.Node) -> Iterator[yaml.MappingNode]:
+def _has_braces(root: yaml.Node) -> bool:
+    """Whether it has an unquoted ``{{ value }}``, which YAML reads as a mapping whose key is a mapping."""
+    seen: dict[int, yaml.Node] = {}
+    left = [root]
+    while left:
+        node = left.pop()
+        if id(node) in seen:  # an alias, perhaps of itself
+            continue
+        seen[id(node)] = node
+        if isinstance(node, yaml.MappingNode):
+            if any(isinstance(key, yaml.MappingNode) for key, _ in node.value):
+                return True
+            left += [child for _, child in node.value]
+        elif isinstance(node, yaml.SequenceNode):
+            left += node.value
+    return False
+
+
+def _finding(name: str, found: Mistake, lines: Sequence[str]) -> Finding:
+    return Finding(name, found, "".join(lines[found.line - 1 : found.line]))
+
+
+def objects(node: yaml.Node) -> Iterator[yaml.MappingNode]:
     """The objects of a document: itself, or those of a List."""
     if not isinstance(node, yaml.MappingNode):
         return
-    items = _field(node, "items")
-    if isinstance(items, yaml.SequenceNode) and _text(node, "kind").endswith("List"):
+    items = field(node, "items")
+    if isinstance(items, yaml.SequenceNode) and text(node, "kind").endswith("List"):
         yield from (item for item in items.value if isinstance(item, yaml.MappingNode))
     else:
         yield node
 
 
-def _field(node: yaml.Node | None, name: str) -> yaml.Node | None:
+def field(node: yaml.Node | None, name: str) -> yaml.Node | None:
+    """The value of a mapping's field, if it is one and has it."""
     pairs = node.value if isinstance(node, yaml.MappingNode) else ()
     return next((child for key, child in pairs if key_name(key) == name), None)
 
 
-def _text(node: yaml.MappingNode, name: str) -> str:
-    field = _field(node, name)
-    return field.value if isinstance(field, yaml.ScalarNode) else ""
+def text(node: yaml.Node | None, name: str) -> str:
+    """The text of a mapping's field; empty where there is none."""
+    found = field(node, name)
+    return found.value if isinstance(found, yaml.ScalarNode) else ""
+
+
+def _namespace(node: yaml.MappingNode) -> str:
+    return text(field(node, "metadata"), "namespace")
 
 
 def _checked(node: yaml.MappingNode) -> tuple[Resource | None, list[Mistake]]:
-    version, kind = _text(node, "apiVersion"), _text(node, "kind")
+    version, kind = text(node, "apiVersion"), text(node, "kind")
     if (version, kind) == ("v1", "Secret"):
-        holds = any(_field(_field(node, name), _REPOSITORY) for name in ("stringData", "data"))
+        holds = any(field(field(node, name), _REPOSITORY) for name in ("stringData", "data"))
         return None, list(indentation.repair(node, indentation.SECRET)) if holds else []
     if version.partition("/")[0] != API_GROUP and (version or kind not in set(Kind)):
         return None, []
@@ -127,4 +209,4 @@ def _checked(node: yaml.MappingNode) -> tuple[Resource | None, list[Mistake]]:
     result = validate(raw) if raw is not None else ()
     if isinstance(result, Resource):
         return (None, mistakes) if mistakes else (result, [])
-    return None, mistakes + [located(node, each, at_key=each.rule in _AT_KEY) for each in result]
+    return None, mistakes + [located(node, each) for each in result]

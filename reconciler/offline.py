@@ -4,24 +4,21 @@ Files have no history. A resource counts as seen a minute before, so that what i
 would start; a PersistentVolumeClaim that is not in the files is taken to be there, with a size that is only assumed.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from uuid import NAMESPACE_URL, uuid5
 
-from reconciler import documents, files
+from reconciler import files, inventory
 from reconciler.findings import Finding
 from reconciler.model import Resource
 from reconciler.observed import Surroundings, Volume
-from reconciler.observing import parse_volume
-from reconciler.places import Mistake
 from reconciler.rehearsal import UNKNOWN_UID
 
 _TICK: Final = timedelta(minutes=1)
 _ASSUMED_SIZE: Final = 2**30
-_CLAIM: Final = b"PersistentVolumeClaim"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,11 +45,12 @@ class Offline:
 
 def read(paths: Sequence[Path], *, now: datetime) -> Offline:
     """Read files and folders. Raises SetupError for one that cannot be read."""
-    report = files.report(paths)
+    contents = list(files.contents(paths))
+    report = files.report(contents)
     return Offline(
         resources=tuple(_seen(each, now - _TICK) for each in report.resources),
         findings=report.findings,
-        claims=_claims(files.paths(paths)),
+        claims={(claim.namespace, claim.name): claim for claim in inventory.read(contents).claims},
     )
 
 
@@ -72,27 +70,3 @@ def assumed_claim(namespace: str, name: str) -> Volume:
         capacity=_ASSUMED_SIZE,
         access_modes=("ReadWriteOnce",),
     )
-
-
-def _claims(paths: Iterable[Path]) -> Mapping[tuple[str, str], Volume]:
-    contents = (path.read_bytes() for path in paths)
-    objects = (each for content in contents if _CLAIM in content for each in _objects(content))
-    found = [_claim(each) for each in objects if each.get("kind") == _CLAIM.decode()]
-    return {(claim.namespace, claim.name): claim for claim in found if claim}
-
-
-def _claim(document: Mapping[str, Any]) -> Volume | None:
-    metadata = document.get("metadata")
-    if not isinstance(metadata, Mapping) or not isinstance(metadata.get("name"), str):
-        return None
-    return parse_volume({**document, "metadata": {**metadata, "namespace": metadata.get("namespace") or "default"}})
-
-
-def _objects(content: bytes) -> Iterator[Mapping[str, Any]]:
-    """Every object of a file, also those of a List; a file that is not YAML is somebody else's and has none."""
-    for node in documents.compose(content.decode("utf-8-sig", errors="replace")):
-        document = None if isinstance(node, Mistake) else documents.value(node)[0]
-        items = document.get("items") if isinstance(document, Mapping) else None
-        for each in [document, *items] if isinstance(items, list) else [document]:
-            if isinstance(each, Mapping):
-                yield each

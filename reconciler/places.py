@@ -12,6 +12,8 @@ TAG: Final = "tag:yaml.org,2002:"
 MAX_DEPTH: Final = 100
 """No manifest nests deeper; what does is an attack or an accident."""
 
+_AT_KEY: Final = frozenset({"unknown-field", "missing-field", "forbidden-field"})
+"""Rules about a field as such, not about its value."""
 
 Fields = dict[str, tuple[yaml.Node, yaml.Node]]
 
@@ -68,17 +70,23 @@ def mistake(node: yaml.Node, problem: Problem) -> Mistake:
     return Mistake(problem, start.line + 1, start.column + 1, max(width, 1))
 
 
-def located(node: yaml.Node, problem: Problem, *, at_key: bool) -> Mistake:
-    """``problem`` where its path leads, or as far as the document follows it; ``at_key`` points at the key there."""
+def located(node: yaml.Node, problem: Problem) -> Mistake:
+    """``problem`` where its path leads, or as far as the document follows it."""
+    return mistake(spot(node, problem), problem)
+
+
+def spot(node: yaml.Node, problem: Problem) -> yaml.Node:
+    """Where ``problem`` is shown: the value that its path leads to, or the key if that is what matters."""
     place, rest = node, problem.path
-    spot: yaml.Node = node
+    found: yaml.Node = node
+    at_key = problem.rule in _AT_KEY
     while rest:
         step = _step(place, rest)
         if step is None:
             break
         key, place, rest = step
-        spot = key if key is not None and (at_key or rest or is_null(place)) else place
-    return mistake(spot, problem)
+        found = key if key is not None and (at_key or rest or is_null(place)) else place
+    return found
 
 
 def _step(node: yaml.Node, path: str) -> tuple[yaml.Node | None, yaml.Node, str] | None:

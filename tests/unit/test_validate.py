@@ -1,3 +1,4 @@
+import io
 import json
 import shutil
 from pathlib import Path
@@ -59,6 +60,7 @@ def test_json_has_the_same_in_fields(capsys):
         "file": str(INVALID),
         "line": 10,
         "column": 15,
+        "level": "error",
         "rule": "schedule",
         "path": "spec.trigger.schedule",
         "message": "'0 0 3 * * *' has 6 fields, cron has five: minute, hour, day of month, month, day of week",
@@ -85,3 +87,62 @@ def test_a_folder_of_examples(folder, tmp_path, capsys):
     shutil.copytree(EXAMPLES / folder, tmp_path / "x")
     assert main(["validate", str(tmp_path)]) == (folder == "invalid")
     assert bool(capsys.readouterr().out) == (folder == "invalid")
+
+
+def test_a_pattern_means_the_files_it_matches(tmp_path, monkeypatch, capsys):
+    for name in ("a/x.yaml", "b/deep/x.yaml", "b/.hidden/x.yaml"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        shutil.copy(INVALID, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    assert main(["validate", "**/x.yaml", "a/*.yaml"]) == 1
+    assert [line.partition(":")[0] for line in capsys.readouterr().out.splitlines()] == ["a/x.yaml", "b/deep/x.yaml"]
+    assert main(["validate", "c/*.yaml"]) == 2
+    assert capsys.readouterr().err == "quill: error: c/*.yaml matches no file\n"
+
+
+def test_a_name_with_brackets_is_a_name(tmp_path, capsys):
+    (tmp_path / "a[1].yaml").write_bytes(INVALID.read_bytes())
+    assert main(["validate", str(tmp_path / "a[1].yaml")]) == 1
+    assert "a[1].yaml:10:15" in capsys.readouterr().out
+
+
+def test_standard_input_is_checked_together_with_files(tmp_path, monkeypatch, capsys):
+    text = (EXAMPLES / "valid" / "replicationsource" / "minimal.yaml").read_text()
+    shared = text.rstrip().replace("nightly", "one") + "\n    identity: shop\n"
+    (tmp_path / "one.yaml").write_text(shared)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(shared.replace("one", "two").encode())))
+    assert main(["validate", str(tmp_path), "-"]) == 1
+    out = capsys.readouterr().out.splitlines()
+    assert [line.rpartition(" ")[2] for line in out] == ["[identity-conflict]"] * 2
+    assert out[1].startswith("<stdin>:")
+
+
+@pytest.mark.parametrize("output", ["text", "json", "sarif", "github", "junit"])
+def test_the_exit_code_does_not_depend_on_the_format(output, capsys):
+    assert main(["validate", "-o", output, str(EXAMPLES / "valid")]) == 0
+    good = capsys.readouterr().out
+    assert main(["validate", "-o", output, str(INVALID)]) == 1
+    assert "schedule" in capsys.readouterr().out
+    assert bool(good) == (output in ("json", "sarif", "junit"))
+
+
+def test_a_warning_is_a_finding(tmp_path, capsys):
+    tidy = (EXAMPLES / "valid" / "replicationsource" / "prune.yaml").read_text()
+
+    text = tidy + "---\n" + tidy.replace("name: ", "name: other-")
+    (tmp_path / "x.yaml").write_text(text)
+    assert main(["validate", str(tmp_path)]) == 1
+    assert ": warning: spec.trigger.schedule: always comes due" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param([], id="nothing-to-check"),
+        pytest.param(["nowhere.yaml"], id="no-such-file"),
+        pytest.param(["--kustomize", "nowhere"], id="no-such-folder"),
+    ],
+)
+def test_what_cannot_be_checked_is_usage(arguments, capsys):
+    assert main(["validate", *arguments]) == 2
+    assert capsys.readouterr().err.startswith("quill: error: ")

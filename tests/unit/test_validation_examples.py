@@ -1,11 +1,11 @@
-"""The example folders carry the verdict: what is in valid/ passes, what is in invalid/ fails as its first lines say."""
+"""The folders carry the verdict: valid/ passes, invalid/ fails as its first lines say, templated/ is left alone."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-from reconciler.files import check
+from reconciler.files import Report, check
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "tests" / "examples"
@@ -34,6 +34,11 @@ def test_invalid(path):
     expected = re.findall(r"^# expect: (.+)$", path.read_text(), re.MULTILINE)
     assert expected
     assert found(path) == expected
+
+
+@pytest.mark.parametrize("path", files(EXAMPLES / "templated"))
+def test_a_template_is_left_to_its_engine(path):
+    assert check(path.read_bytes(), path.name) == Report()
 
 
 @pytest.mark.parametrize("path", files(ROOT / "examples"))

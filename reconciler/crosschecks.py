@@ -1,0 +1,178 @@
+"""What is wrong between the custom resources of several files though each is valid: the rules of a tick, offline.
+
+Files may describe more than one cluster. Objects that leave their namespace to kustomize are compared within their
+folder only. Where an object is there twice, as in two overlays, there are two clusters: the first of every object is
+compared with the first of the others, the second with the second.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import PurePath
+from typing import Final
+
+from reconciler.admission import EXCLUSIVE
+from reconciler.chores import with_chores
+from reconciler.collisions import collisions
+from reconciler.files import Placed
+from reconciler.findings import Finding
+from reconciler.inventory import Inventory
+from reconciler.model import Action, Kind, Problem, Resource, Status
+from reconciler.naming import host_of
+from reconciler.observed import Volume
+from reconciler.quantity import parse_quantity
+from reconciler.schedule import next_slot
+
+_SAMPLE: Final = datetime(2026, 1, 1, tzinfo=UTC)
+_SLOTS: Final = 8
+"""So many slots from a fixed day on are compared: the verdict on a file does not depend on when it is checked."""
+
+_Time = tuple[str, str]
+"""A schedule and its time zone; no schedule is an empty one."""
+
+
+def needs_claims(placed: Iterable[Placed]) -> bool:
+    """Whether sizes of claims matter: there is a source, and a destination of what it saves."""
+    return {each.resource.kind for each in placed} == set(Kind)
+
+
+def between(placed: Sequence[Placed], inventory: Inventory) -> Iterator[Finding]:
+    """What is wrong between the resources of one cluster's files."""
+    yield from _twice(placed)
+    for world in _worlds(placed):
+        known = {str(number): each for number, each in enumerate(world)}
+        synced = Status(last_sync_time=_SAMPLE)  # which chores wait for
+        resources = [replace(each.resource, uid=uid, status=synced) for uid, each in known.items()]
+        for resource, problem in _problems(resources, inventory):
+            yield known[resource.uid].finding(problem)
+
+
+def references(placed: Iterable[Placed], inventory: Inventory) -> Iterator[Finding]:
+    """The Secrets and claims that resources use and no file brings along."""
+    for each in placed:
+        spec = each.resource.spec
+        if not inventory.has_secret(each.namespace, spec.secret):
+            yield each.finding(_missing("spec.restic.resticConfig", "Secret", spec.secret))
+        for path, claim in (("spec.sourcePVC", spec.source_pvc), ("spec.restic.destinationPVC", spec.destination_pvc)):
+            if claim and not inventory.has_claim(each.namespace, claim):
+                yield each.finding(_missing(path, "PersistentVolumeClaim", claim))
+
+
+def _missing(path: str, kind: str, name: str) -> Problem:
+    return Problem(path, f"{kind} {name} is in none of the given files", rule="missing-reference")
+
+
+def _twice(placed: Iterable[Placed]) -> Iterator[Finding]:
+    first: dict[tuple[str, Kind, str, str], Placed] = {}
+    for each in placed:
+        resource = each.resource
+        key = (each.file, resource.kind, each.namespace, resource.name)
+        if key in first:
+            line = first[key].node.start_mark.line + 1
+            sentence = f"line {line} has this {resource.kind} already"
+            yield each.finding(Problem("metadata.name", sentence, "rename or remove one", "duplicate-resource"))
+        first.setdefault(key, each)
+
+
+def _worlds(placed: Iterable[Placed]) -> Iterable[list[Placed]]:
+    """Resources that can be meant for one cluster."""
+    counts: defaultdict[tuple[str, Kind, str, str], int] = defaultdict(int)
+    worlds: defaultdict[tuple[str, int], list[Placed]] = defaultdict(list)
+    for each in placed:
+        scope = "" if each.namespace else str(PurePath(each.file).parent)
+        key = (scope, each.resource.kind, each.namespace, each.resource.name)
+        worlds[scope, counts[key]].append(each)
+        counts[key] += 1
+    return worlds.values()
+
+
+def _problems(resources: Sequence[Resource], inventory: Inventory) -> Iterator[tuple[Resource, Problem]]:
+    refused = collisions(resources)
+    for each in resources:
+        if each.uid in refused:
+            field = "identity" if each.spec.identity else "resticConfig"
+            yield each, Problem(f"spec.restic.{field}", refused[each.uid], rule="identity-conflict")
+    yield from _schedules(resources)
+    for each in resources:
+        if each.kind is Kind.DESTINATION and (problem := _capacity(each, resources, inventory.claims)):
+            yield each, problem
+
+
+def _schedules(resources: Iterable[Resource]) -> Iterator[tuple[Resource, Problem]]:
+    """The runs that need their repository for themselves, and never have it when they come due."""
+    by_secret: defaultdict[tuple[str, str], list[Resource]] = defaultdict(list)
+    for each in resources:
+        by_secret[each.namespace, each.spec.secret] += with_chores(each)
+    for parts in by_secret.values():
+        exclusive = [each for each in parts if each.spec.action in EXCLUSIVE]
+        at_time: defaultdict[_Time, list[Resource]] = defaultdict(list)
+        for each in parts if exclusive else ():
+            at_time[_time(each)].append(each)
+        said: set[frozenset[tuple[str, str]]] = set()
+        for one in exclusive:
+            meeting = (each for time, others in at_time.items() if _always_meet(_time(one), time) for each in others)
+            other = next((each for each in meeting if each is not one and {one.key, each.key} not in said), None)
+            if other:
+                said.add(frozenset({one.key, other.key}))
+                yield one, _schedule_problem(one, other)
+
+
+def _schedule_problem(one: Resource, other: Resource) -> Problem:
+    path = f"spec.restic.{one.chore}.schedule" if one.chore else "spec.trigger.schedule"
+    whose = "its own" if one.uid == other.uid else f"{other.kind} {other.namespace}/{other.name}'s"
+    sentence = f"always comes due together with {whose} {other.spec.action} on the same repository: one waits"
+    return Problem(path, sentence, "move one by some minutes", "schedule-collision")
+
+
+def _time(resource: Resource) -> _Time:
+    spec = resource.spec
+    return ("" if spec.paused else spec.schedule or ""), spec.time_zone
+
+
+@cache
+def _always_meet(one: _Time, other: _Time) -> bool:
+    """Whether each slot of ``one`` is a slot of ``other``."""
+    slots = list(_slots(*one)) if other[0] else []
+    return bool(slots) and all(next_slot(*other, now=slot - timedelta(seconds=1)) == slot for slot in slots)
+
+
+def _slots(schedule: str, zone: str) -> Iterator[datetime]:
+    moment: datetime | None = _SAMPLE
+    for _ in range(_SLOTS if schedule else 0):
+        moment = next_slot(schedule, zone, now=moment) if moment else None
+        if moment:
+            yield moment
+
+
+def _capacity(destination: Resource, resources: Iterable[Resource], claims: Iterable[Volume]) -> Problem | None:
+    source = _source_of(destination, resources)
+    if source is None:
+        return None
+    sizes: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+    for each in claims:  # a claim that differs between two overlays gets the benefit of the doubt
+        sizes[each.namespace, each.name].append(each.capacity)
+    needed = min(sizes[source.namespace, source.spec.source_pvc or ""], default=0)
+    spec = destination.spec
+    if spec.destination_pvc:
+        path, found = "spec.restic.destinationPVC", sizes[destination.namespace, spec.destination_pvc]
+    else:
+        path, found = "spec.restic.capacity", [parse_quantity(spec.capacity)] if spec.capacity else []
+    if max(found, default=needed) >= needed:
+        return None
+    whose = f"{source.namespace}/{source.name}"
+    sentence = f"is smaller than {source.spec.source_pvc}, which {whose} backs up: a full volume would not fit"
+    return Problem(path, sentence, rule="capacity")
+
+
+def _source_of(destination: Resource, resources: Iterable[Resource]) -> Resource | None:
+    """The one source whose snapshots a destination restores, as far as names tell: same Secret, same host."""
+    host, secret = host_of(destination), destination.spec.secret
+    found = [
+        each
+        for each in resources
+        if each.spec.action is Action.BACKUP and each.spec.secret == secret and host in (None, host_of(each))
+    ]
+    near = [each for each in found if each.namespace == destination.namespace] or found
+    return near[0] if len(near) == 1 else None

@@ -1,0 +1,101 @@
+"""The Secrets and PersistentVolumeClaims that files bring along, for checks of what custom resources refer to.
+
+A file that is not YAML, or a template, is somebody else's and brings nothing.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from reconciler import documents
+from reconciler.files import Content
+from reconciler.observed import Volume
+from reconciler.observing import parse_volume
+from reconciler.places import Mistake
+
+_CLAIM: Final = "PersistentVolumeClaim"
+_STATEFUL_SET: Final = "StatefulSet"
+_SECRETS: Final = frozenset({"Secret", "SealedSecret", "ExternalSecret"})
+_KINDS: Final = tuple(kind.encode() for kind in (*_SECRETS, _CLAIM, _STATEFUL_SET))
+
+Name = tuple[str, str]
+"""Namespace and name; a namespace that the file leaves to kustomize or kubectl is empty."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inventory:
+    """What there is. ``claim_names`` are those of claims; a StatefulSet makes its own, so these are patterns."""
+
+    claims: tuple[Volume, ...] = ()
+    claim_names: tuple[Name, ...] = ()
+    secret_names: frozenset[Name] = frozenset()
+
+    def has_secret(self, namespace: str, name: str) -> bool:
+        """Whether a Secret, or what a controller makes one of, may be the one that is meant."""
+        return any(name == known and _same(namespace, space) for space, known in self.secret_names)
+
+    def has_claim(self, namespace: str, name: str) -> bool:
+        """Whether a claim, or a StatefulSet's template of it, may be the one that is meant."""
+        return any(re.fullmatch(known, name) and _same(namespace, space) for space, known in self.claim_names)
+
+
+def _same(one: str, other: str) -> bool:
+    return not one or not other or one == other
+
+
+def read(contents: Iterable[Content]) -> Inventory:
+    """What the files bring along."""
+    claims: list[Volume] = []
+    claim_names: list[Name] = []
+    secret_names: set[Name] = set()
+    for raw in _objects(contents):
+        namespace, name = _name(raw)
+        match raw.get("kind"):
+            case "PersistentVolumeClaim" if name:
+                metadata = {**raw["metadata"], "namespace": namespace or "default"}
+                claims.append(parse_volume({**raw, "metadata": metadata}))
+                claim_names.append((namespace, re.escape(name)))
+            case "StatefulSet" if name:
+                claim_names += [(namespace, rf"{re.escape(claim)}-{re.escape(name)}-\d+") for claim in _templates(raw)]
+            case str() as kind if kind in _SECRETS:
+                secret_names |= {(namespace, each) for each in (name, *_targets(raw)) if each}
+    return Inventory(claims=tuple(claims), claim_names=tuple(claim_names), secret_names=frozenset(secret_names))
+
+
+def _name(raw: Mapping[str, Any]) -> Name:
+    namespace, name = (_at(raw, "metadata", field) for field in ("namespace", "name"))
+    return namespace if isinstance(namespace, str) else "", name if isinstance(name, str) else ""
+
+
+def _templates(raw: Mapping[str, Any]) -> Iterator[str]:
+    templates = _at(raw, "spec", "volumeClaimTemplates")
+    for each in templates if isinstance(templates, list) else []:
+        if isinstance(name := _at(each, "metadata", "name"), str):
+            yield name
+
+
+def _targets(raw: Mapping[str, Any]) -> Iterator[str]:
+    """The names that an ExternalSecret or SealedSecret may give its Secret."""
+    for path in (("spec", "target", "name"), ("spec", "template", "metadata", "name")):
+        if isinstance(name := _at(raw, *path), str):
+            yield name
+
+
+def _at(raw: object, *path: str) -> object:
+    for step in path:
+        raw = raw.get(step) if isinstance(raw, Mapping) else None
+    return raw
+
+
+def _objects(contents: Iterable[Content]) -> Iterator[Mapping[str, Any]]:
+    """Every object of the files that may be of use, also those of a List."""
+    for _, content in contents:
+        if not any(kind in content for kind in _KINDS):
+            continue
+        for node in documents.compose(content.decode("utf-8-sig", errors="replace")):
+            document = None if isinstance(node, Mistake) else documents.value(node)[0]
+            items = document.get("items") if isinstance(document, Mapping) else None
+            for each in [document, *items] if isinstance(items, list) else [document]:
+                if isinstance(each, Mapping):
+                    yield each
