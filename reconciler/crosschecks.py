@@ -6,7 +6,7 @@ compared with the first of the others, the second with the second.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -31,6 +31,12 @@ _SLOTS: Final = 8
 
 _Time = tuple[str, str]
 """A schedule and its time zone; no schedule is an empty one."""
+
+_Shelf = tuple[str, str, str]
+"""Zone, minute and hour of a schedule; the latter two are empty where they are not plain numbers."""
+
+_Sizes = defaultdict[tuple[str, str], list[int]]
+"""By namespace and name of a claim: one that differs between two overlays has several, and the benefit of the doubt."""
 
 
 def needs_claims(placed: Iterable[Placed]) -> bool:
@@ -95,9 +101,7 @@ def _problems(resources: Sequence[Resource], inventory: Inventory) -> Iterator[t
             field = "identity" if each.spec.identity else "resticConfig"
             yield each, Problem(f"spec.restic.{field}", refused[each.uid], rule="identity-conflict")
     yield from _schedules(resources)
-    for each in resources:
-        if each.kind is Kind.DESTINATION and (problem := _capacity(each, resources, inventory.claims)):
-            yield each, problem
+    yield from _capacities(resources, inventory.claims)
 
 
 def _schedules(resources: Iterable[Resource]) -> Iterator[tuple[Resource, Problem]]:
@@ -107,16 +111,32 @@ def _schedules(resources: Iterable[Resource]) -> Iterator[tuple[Resource, Proble
         by_secret[each.namespace, each.spec.secret] += with_chores(each)
     for parts in by_secret.values():
         exclusive = [each for each in parts if each.spec.action in EXCLUSIVE]
-        at_time: defaultdict[_Time, list[Resource]] = defaultdict(list)
+        shelves: defaultdict[_Shelf, list[Resource]] = defaultdict(list)
         for each in parts if exclusive else ():
-            at_time[_time(each)].append(each)
+            shelves[_shelf(each)].append(each)
         said: set[frozenset[tuple[str, str]]] = set()
         for one in exclusive:
-            meeting = (each for time, others in at_time.items() if _always_meet(_time(one), time) for each in others)
-            other = next((each for each in meeting if each is not one and {one.key, each.key} not in said), None)
+            candidates = (each for shelf in _near(_shelf(one), shelves) for each in shelves[shelf])
+            meeting = (each for each in candidates if each is not one and _always_meet(_time(one), _time(each)))
+            other = next((each for each in meeting if {one.key, each.key} not in said), None)
             if other:
                 said.add(frozenset({one.key, other.key}))
                 yield one, _schedule_problem(one, other)
+
+
+def _shelf(resource: Resource) -> _Shelf:
+    schedule, zone = _time(resource)
+    minute, hour = (each.lstrip("0") or "0" if each.isdigit() else "" for each in [*schedule.split(), "", ""][:2])
+    return zone, minute, hour
+
+
+def _near(one: _Shelf, shelves: Collection[_Shelf]) -> list[_Shelf]:
+    """Where schedules are that ``one`` may meet: thousands of them need not be compared by pairs."""
+    zone, minute, hour = one
+    if not minute or not hour:
+        return list(shelves)
+    same = [(zone, minute, hour), (zone, minute, ""), (zone, "", hour), (zone, "", "")]
+    return [each for each in shelves if each[0] != zone] + [each for each in same if each in shelves]
 
 
 def _schedule_problem(one: Resource, other: Resource) -> Problem:
@@ -134,25 +154,33 @@ def _time(resource: Resource) -> _Time:
 @cache
 def _always_meet(one: _Time, other: _Time) -> bool:
     """Whether each slot of ``one`` is a slot of ``other``."""
-    slots = list(_slots(*one)) if other[0] else []
-    return bool(slots) and all(next_slot(*other, now=slot - timedelta(seconds=1)) == slot for slot in slots)
+    if not one[0] or not other[0]:
+        return False
+    return all(next_slot(*other, now=slot - timedelta(seconds=1)) == slot for slot in _slots(*one))
 
 
 def _slots(schedule: str, zone: str) -> Iterator[datetime]:
     moment: datetime | None = _SAMPLE
-    for _ in range(_SLOTS if schedule else 0):
+    for _ in range(_SLOTS):
         moment = next_slot(schedule, zone, now=moment) if moment else None
         if moment:
             yield moment
 
 
-def _capacity(destination: Resource, resources: Iterable[Resource], claims: Iterable[Volume]) -> Problem | None:
-    source = _source_of(destination, resources)
-    if source is None:
-        return None
-    sizes: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
-    for each in claims:  # a claim that differs between two overlays gets the benefit of the doubt
-        sizes[each.namespace, each.name].append(each.capacity)
+def _capacities(resources: Iterable[Resource], claims: Iterable[Volume]) -> Iterator[tuple[Resource, Problem]]:
+    sizes: _Sizes = defaultdict(list)
+    for claim in claims:
+        sizes[claim.namespace, claim.name].append(claim.capacity)
+    sources: defaultdict[str, list[Resource]] = defaultdict(list)
+    for each in resources if sizes else ():
+        sources[each.spec.secret] += [each] if each.spec.action is Action.BACKUP else []
+    for each in resources if sizes else ():
+        if each.kind is Kind.DESTINATION and (source := _source_of(each, sources[each.spec.secret])):
+            found = _capacity(each, source, sizes)
+            yield from [(each, found)] if found else []
+
+
+def _capacity(destination: Resource, source: Resource, sizes: _Sizes) -> Problem | None:
     needed = min(sizes[source.namespace, source.spec.source_pvc or ""], default=0)
     spec = destination.spec
     if spec.destination_pvc:
@@ -166,13 +194,9 @@ def _capacity(destination: Resource, resources: Iterable[Resource], claims: Iter
     return Problem(path, sentence, rule="capacity")
 
 
-def _source_of(destination: Resource, resources: Iterable[Resource]) -> Resource | None:
-    """The one source whose snapshots a destination restores, as far as names tell: same Secret, same host."""
-    host, secret = host_of(destination), destination.spec.secret
-    found = [
-        each
-        for each in resources
-        if each.spec.action is Action.BACKUP and each.spec.secret == secret and host in (None, host_of(each))
-    ]
+def _source_of(destination: Resource, sources: Iterable[Resource]) -> Resource | None:
+    """The one of its Secret's sources whose snapshots a destination restores, as far as names tell."""
+    host = host_of(destination)
+    found = [each for each in sources if host in (None, host_of(each))]
     near = [each for each in found if each.namespace == destination.namespace] or found
     return near[0] if len(near) == 1 else None

@@ -39,7 +39,7 @@ def tick(monkeypatch):
         pytest.param(["--help"], 0, "validate", "", id="help"),
         pytest.param([], 2, "", "required: VERB", id="no-verb"),
         pytest.param(["frobnicate"], 2, "", "invalid choice: 'frobnicate'", id="unknown-verb"),
-        pytest.param(["validate"], 2, "", "required: FILE", id="no-file"),
+        pytest.param(["validate"], 2, "", "give files or folders", id="no-file"),
         pytest.param(["validate", VALID], 0, "", "1 resource, no problems", id="valid"),
         pytest.param(["validate", INVALID], 1, "metadata is null", "1 problem", id="invalid"),
         pytest.param(
