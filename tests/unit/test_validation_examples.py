@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.assets import schema
 from reconciler.files import Report, check
+from reconciler.model import Kind
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "tests" / "examples"
@@ -73,3 +75,19 @@ def test_the_seed_with_its_lines_indented_is_valid(name):
     report = check("\n".join(lines).encode(), "seed")
     assert report.findings == ()
     assert len(report.resources) == 1
+
+
+def rules_between_fields(node):
+    yield from (each["message"] for each in node.get("x-kubernetes-validations", ()))
+    for field in node.get("properties", {}).values():
+        yield from rules_between_fields(field)
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [pytest.param(kind, message, id=message) for kind in Kind for message in rules_between_fields(schema(kind))],
+)
+def test_a_rule_between_fields_has_an_example_that_breaks_it(kind, message):
+    """The API server is asked about the same files (integration/test_definitions.py), which holds CEL and allOf together."""
+    examples = (EXAMPLES / "invalid" / kind.lower()).glob("*.yaml")
+    assert any(message in line for path in examples for line in found(path))
