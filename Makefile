@@ -9,7 +9,7 @@ export CUSTOM_COMPILE_COMMAND := make requirements
 .NOTPARALLEL:
 .SILENT:
 .PHONY: help venv packages test lint format unit integration e2e demo bench cluster-up cluster-down \
-	requirements schemas docs wheel clean
+	requirements schemas structures docs wheel clean
 
 help: ## list the targets
 	sed -nE 's/^([a-z0-9-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -73,6 +73,10 @@ requirements: venv ## renew requirements*.txt from pyproject.toml and requiremen
 
 schemas: venv ## write the CRDs in kustomize/crds from schemas/
 	$(BIN)/quill schemas --crds --output kustomize/crds
+
+structures: venv ## write schemas/kubernetes from the sources of the pinned Kubernetes (needs Go)
+	$(BIN)/python -m tests.cluster.structures > .objects.json
+	mv .objects.json schemas/kubernetes/objects.json
 
 docs: venv ## write docs/failures.md and docs/rules.md from their tables
 	$(BIN)/python -c "from reconciler.failures import markdown; print(markdown(), end='')" > docs/failures.md

@@ -31,6 +31,12 @@ def schema(kind: Kind) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", json.loads(schema_file(kind).read_bytes()))
 
 
+@lru_cache(maxsize=1)
+def structures() -> Mapping[str, Any]:
+    """The structure of the Kubernetes objects that templates render to: ``kinds`` and ``definitions``."""
+    return cast("Mapping[str, Any]", json.loads((schemas() / "kubernetes" / "objects.json").read_bytes()))
+
+
 def _folder(name: str) -> Path:
     package = Path(__file__).parent
     for candidate in (package / "_assets" / name, package.parent / name):

@@ -44,6 +44,7 @@ _ROWS: Final = (
     Rule("schedule", Level.ERROR, "A cron expression cannot be read, or names a time that never comes."),
     Rule("time-zone", Level.ERROR, "There is no such IANA time zone."),
     Rule("status", Level.ERROR, "The object brings a status that cannot be read."),
+    Rule("template", Level.ERROR, "A template does not render, or renders to what Quill refuses to apply."),
     Rule(
         "duplicate-resource", Level.ERROR, "One file or build holds the same object twice; only the last would count."
     ),

@@ -19,6 +19,7 @@ EXAMPLES = """
   quill validate --kustomize overlays/prod       what it builds to, each problem in the file it comes from
   quill validate --kustomize overlays/prod --strict-references
   kubectl kustomize overlays/prod | quill validate -
+  quill validate --templates my-templates        an override of Quill's templates, rendered with samples
   quill validate -o sarif clusters/ > quill.sarif
   quill validate -o json clusters/ | jq '.findings[].rule'
 """
@@ -46,6 +47,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="build a folder with kustomize or kubectl, and check what comes out",
     )
     folder.complete = {"bash": "_shtab_compgen_dirs", "zsh": "_files -/"}  # type: ignore[attr-defined]
+    folder = parser.add_argument(
+        "--templates",
+        nargs="+",
+        default=[],
+        type=Path,
+        metavar="DIR",
+        help="render the templates of a folder with samples, and check the objects",
+    )
+    folder.complete = {"bash": "_shtab_compgen_dirs", "zsh": "_files -/"}  # type: ignore[attr-defined]
     parser.add_argument(
         "--strict-references",
         action="store_true",
@@ -58,8 +68,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, *, now: datetime) -> int:  # noqa: ARG001 - every verb is given the time
     """Print every finding; 1 if there is one."""
-    if not args.files and not args.kustomize:
-        raise SetupError("give files or folders, - for standard input, or --kustomize DIR")
+    if not (args.files or args.kustomize or args.templates):
+        raise SetupError("give files or folders, - for standard input, --kustomize DIR or --templates DIR")
     checked = []
     if args.files:
         contents = list(_contents(args.files))
@@ -67,6 +77,10 @@ def run(args: argparse.Namespace, *, now: datetime) -> int:  # noqa: ARG001 - ev
     for folder in dict.fromkeys(args.kustomize):
         built = builds.build(folder)
         checked.append(_with_crosschecks(built.report, built.contents, strict=args.strict_references))
+    if args.templates:
+        from reconciler import templatechecks  # noqa: PLC0415 - files need no Jinja
+
+        checked += map(templatechecks.check, dict.fromkeys(args.templates))
     report = files.merged(checked)
     report = replace(report, findings=tuple(dict.fromkeys(report.findings)))  # builds may share a base
     if args.output == "text":
@@ -102,6 +116,8 @@ def _print(report: Report) -> None:
         print(f"{_count(len(report.findings), 'problem')}, {_count(valid, 'valid resource')}", file=sys.stderr)
     elif valid:
         print(f"{_count(valid, 'resource')}, no problems", file=sys.stderr)
+    elif report.files:
+        print(f"{_count(len(report.files), 'template')}, no problems", file=sys.stderr)
     else:
         print("no ReplicationSource or ReplicationDestination in these files", file=sys.stderr)
 

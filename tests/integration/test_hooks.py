@@ -130,3 +130,14 @@ def test_kustomize_builds_what_args_name(run):
     assert code == 1, said
     assert "base/source.yaml:8:3: error: spec.trigger.timeZone: 'Mars'" in said
     assert "see the patches of prod/kustomization.yaml" in said
+
+
+def test_templates_are_rendered_and_checked(run):
+    good = (ROOT / "templates" / "backup.yaml.j2").read_text()
+    hook = {"id": "quill-templates", "args": ["--templates", "override"]}
+    code, said = run({"override/backup.yaml.j2": good}, hook)
+    assert code == 0, said
+    code, said = run({"override/backup.yaml.j2": good.replace("readOnly: true", "readonly: true")}, hook)
+    assert code == 1, said
+    assert "override/backup.yaml.j2:" in said
+    assert "did you mean readOnly?" in said

@@ -88,6 +88,6 @@ def rules_between_fields(node):
     [pytest.param(kind, message, id=message) for kind in Kind for message in rules_between_fields(schema(kind))],
 )
 def test_a_rule_between_fields_has_an_example_that_breaks_it(kind, message):
-    """The API server is asked about the same files (integration/test_definitions.py), which holds CEL and allOf together."""
+    """The API server is asked about the same files (integration/test_definitions.py): CEL and allOf stay together."""
     examples = (EXAMPLES / "invalid" / kind.lower()).glob("*.yaml")
     assert any(message in line for path in examples for line in found(path))
