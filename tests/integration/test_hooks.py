@@ -140,4 +140,4 @@ def test_templates_are_rendered_and_checked(run):
     code, said = run({"override/backup.yaml.j2": good.replace("readOnly: true", "readonly: true")}, hook)
     assert code == 1, said
     assert "override/backup.yaml.j2:" in said
-    assert "did you mean readOnly?" in said
+    assert "must have readOnly: true" in said
