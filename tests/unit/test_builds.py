@@ -144,6 +144,19 @@ def test_two_builds_of_one_base_are_two_clusters_and_tell_of_it_once(tree, capsy
     ]
 
 
+def test_one_build_is_one_cluster_whatever_folders_its_files_are_in(tree, capsys):
+    shared = SOURCE.replace("repository", "repository\n    identity: shop")
+    tree(
+        a__sources_yaml=shared,
+        a__kustomization_yaml=BASE,
+        b__sources_yaml=shared.replace("nightly", "other"),
+        b__kustomization_yaml=BASE,
+        prod__kustomization_yaml="resources: [../a, ../b]\n",
+    )
+    assert main(["validate", "--kustomize", "prod"]) == 1
+    assert [line.partition(": error:")[0] for line in lines(capsys)] == ["a/sources.yaml:11:15", "b/sources.yaml:11:15"]
+
+
 @pytest.mark.parametrize(
     ("folder", "words"),
     [

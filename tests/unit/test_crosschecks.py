@@ -133,6 +133,14 @@ def test_an_object_twice_in_one_file():
             ],
             id="two-prunes-are-told-once",
         ),
+        pytest.param(
+            {"a": source("one", schedule="0 * * * *") + "---\n" + prune("tidy", "0 3 * * sun")},
+            [
+                "a:13 schedule-collision: spec.trigger.schedule: always comes due together with "
+                "ReplicationSource shop/one's backup on the same repository: one waits"
+            ],
+            id="with-every-hour",
+        ),
         pytest.param({"a": source("one") + "---\n" + prune("tidy", "30 3 * * sun")}, [], id="minutes-apart"),
         pytest.param(
             {"a": source("one", schedule="0 3 1 * *") + "---\n" + prune("tidy", "0 3 * * *")}, [], id="only-sometimes"
