@@ -1,8 +1,9 @@
 """Which of the due runs may start in this tick: a pure rule over all of them at once, the latest one first.
 
 restic's prune and check need their repository for themselves. While one runs no other run on that repository starts,
-and one that is due keeps later runs from starting, so that frequent backups cannot starve it. A repository that no
-mover has reported yet takes one backup at a time: two that make it at once leave keys of which one opens nothing.
+and one that is due keeps later runs from starting, so that frequent backups cannot starve it. What the lock of a dead
+mover would stop waits for its removal, which itself waits for nobody. A repository that no mover has reported yet takes
+one backup at a time: two that make it at once leave keys of which one opens nothing.
 """
 
 from collections.abc import Container, Iterable, Mapping
@@ -53,10 +54,11 @@ def held_back(due: Iterable[Claim], running: Iterable[Claim]) -> Mapping[tuple[s
     return held
 
 
-def _place(claim: Claim) -> tuple[bool, datetime, str, str, str]:
-    """Oldest first; one whose start failed in the last tick goes last, or it could keep all others for ever."""
+def _place(claim: Claim) -> tuple[bool, bool, datetime, str, str, str]:
+    """Unlocks, then the oldest; one whose start failed in the last tick goes last, or it could keep all for ever."""
     failed = any(each.type == "Ready" and each.reason in START_FAILURES for each in claim.resource.status.conditions)
-    return failed, claim.since, claim.resource.namespace, claim.resource.name, claim.resource.chore
+    is_ordinary = claim.action is not Action.UNLOCK
+    return failed, is_ordinary, claim.since, claim.resource.namespace, claim.resource.name, claim.resource.chore
 
 
 def queued(decided: Iterable[tuple[Resource, Decision]]) -> list[tuple[Resource, Decision]]:
@@ -72,6 +74,11 @@ def queued(decided: Iterable[tuple[Resource, Decision]]) -> list[tuple[Resource,
         _claim(resource, decision.job.action, since=decision.job.created, known=known)
         for resource, decision in decided
         if isinstance(decision, Advance)
+    ]
+    running += [
+        _claim(resource, Action.UNLOCK, since=resource.created, known=known)
+        for resource, decision in decided
+        if resource.dead_locks and isinstance(decision, Wait) and decision.reason == "WaitingForRetry"
     ]
     held = held_back(due, running)
     return [
@@ -92,12 +99,15 @@ def _claim(resource: Resource, action: Action, *, since: datetime, known: Contai
 
 
 def _is_exclusive(claim: Claim) -> bool:
-    return claim.first or claim.action in EXCLUSIVE
+    return claim.first or claim.action in EXCLUSIVE or claim.action is Action.UNLOCK
 
 
 def _exclude(one: Claim, other: Claim) -> bool:
-    if one.resource.key == other.resource.key:
+    if one.resource.key == other.resource.key or one.action is Action.UNLOCK:
         return False
-    if EXCLUSIVE.isdisjoint((one.action, other.action)) and not (one.first and other.first):
+    if other.action is Action.UNLOCK:
+        if one.action not in EXCLUSIVE and not any(lock.exclusive for lock in other.resource.dead_locks):
+            return False
+    elif EXCLUSIVE.isdisjoint((one.action, other.action)) and not (one.first and other.first):
         return False
     return bool(repository_keys(one.resource) & repository_keys(other.resource))

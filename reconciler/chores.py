@@ -1,25 +1,40 @@
 """What a CR does beside its syncs, each a resource in its own right with a spec, a schedule and a nested status.
 
 A chore is decided, planned, started, tried again, recorded and cleaned up by the same rules as a sync; only here is
-known that both belong to one CR. Chores begin after the first good sync. One that has failed for good is said by the
-CR's own Ready too, which is what people and their tools look at. Pure.
+known that both belong to one CR. Chores begin after the first good sync, but for the removal of a lock, which may be
+what keeps that from happening. One that has failed for good is said by the CR's own Ready too, which is what people and
+their tools look at. Pure.
 """
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
+from typing import Final
 
-from reconciler.model import Action, Chore, Condition, Resource, Spec, Status
+from reconciler.locks import reported, token_of, unlocked
+from reconciler.model import Action, Chore, Condition, Lock, Resource, Spec, Status
+
+_ACTIONS: Final = {Chore.VERIFY: Action.CHECK, Chore.UNLOCK: Action.UNLOCK}
 
 
-def with_chores(resource: Resource, left: Collection[str] = ()) -> tuple[Resource, ...]:
-    """The CR and its chores, each with its own status; ``left`` names chores of which children are still there."""
+def with_chores(
+    resource: Resource, left: Collection[str] = (), dead_locks: tuple[Lock, ...] = ()
+) -> tuple[Resource, ...]:
+    """The CR and its chores, each with its own status.
+
+    ``left`` names chores of which children are still there, ``dead_locks`` are to be removed, one at a time.
+    """
     listed = resource.status
-    if not _asks_for_chores(resource.spec) and not listed.chores and not left:
+    if not _asks_for_chores(resource.spec) and not listed.chores and not left and not dead_locks:
         return (resource,)
     wanted = dict(_specs(resource.spec)) if listed.last_sync_time else {}
+    if dead_locks:
+        wanted[Chore.UNLOCK] = _unlock(resource.spec, token_of(dead_locks[0]))
     ending = [chore for chore in Chore if chore in left or _is_outstanding(listed.chores.get(chore))]
-    ended = {chore: replace(resource.spec, paused=True, action=Action.CHECK) for chore in ending if chore not in wanted}
-    chores = (_chore(resource, name, spec) for name, spec in (wanted | ended).items())
+    ended = {each: replace(resource.spec, paused=True, action=_ACTIONS[each]) for each in ending if each not in wanted}
+    chores = (
+        _chore(resource, name, spec, dead_locks=dead_locks if name == Chore.UNLOCK else ())
+        for name, spec in (wanted | ended).items()
+    )
     return replace(resource, status=_own(listed)), *chores
 
 
@@ -27,6 +42,9 @@ def combined(listed: Status, main: Status, chores: Mapping[str, Status]) -> Stat
     """The status to write: of the CR's own syncs and of its chores."""
     if not chores and not listed.chores:
         return main
+    if unlock := chores.get(Chore.UNLOCK):
+        main = unlocked(replace(main, chores=dict(chores)), unlock)
+        chores = main.chores
     check = chores.get(Chore.VERIFY)
     last = check.latest_mover_status if check else None
     status = replace(
@@ -35,7 +53,7 @@ def combined(listed: Status, main: Status, chores: Mapping[str, Status]) -> Stat
         verified=last.successful if last else None,
         last_verified_time=check.last_sync_time if check else None,
     )
-    complaint = _complaint(chores)
+    complaint = _complaint(status)
     ready = next((each for each in status.conditions if each.type == "Ready"), None)
     if complaint is None or ready is None or ready.status != "True":
         return status
@@ -54,7 +72,11 @@ def _specs(spec: Spec) -> Iterator[tuple[str, Spec]]:
         yield Chore.VERIFY, replace(own, action=Action.CHECK, schedule=spec.verify.schedule)
 
 
-def _chore(resource: Resource, name: str, spec: Spec) -> Resource:
+def _unlock(spec: Spec, token: str) -> Spec:
+    return replace(spec, action=Action.UNLOCK, schedule=None, run_on_create=False, manual=token)
+
+
+def _chore(resource: Resource, name: str, spec: Spec, *, dead_locks: tuple[Lock, ...]) -> Resource:
     listed = resource.status
     status = replace(
         listed.chores.get(name, Status()),
@@ -63,16 +85,16 @@ def _chore(resource: Resource, name: str, spec: Spec) -> Resource:
         repository_id=listed.repository_id,
         mover_identity=listed.mover_identity,
     )
-    return replace(resource, chore=name, spec=spec, status=status)
+    return replace(resource, chore=str(name), spec=spec, status=status, dead_locks=dead_locks)
 
 
 def _is_outstanding(status: Status | None) -> bool:
-    return status is not None and status.current_run is not None
+    return status is not None and status.current_run is not None and status.next_retry_time is None
 
 
 def _own(listed: Status) -> Status:
     """The status of the CR's syncs alone, without what ``combined`` put into it."""
-    complaint = _complaint(listed.chores)
+    complaint = _complaint(listed)
     said = _said(complaint) if complaint else ()
     conditions = listed.conditions
     if set(said) <= set(conditions):
@@ -80,10 +102,10 @@ def _own(listed: Status) -> Status:
     return replace(listed, chores={}, verified=None, last_verified_time=None, conditions=conditions)
 
 
-def _complaint(chores: Mapping[str, Status]) -> Condition | None:
-    """What a chore failed of for good; of several the first."""
-    stalled = (each for status in chores.values() for each in status.conditions if each.type == "Stalled")
-    return next(stalled, None)
+def _complaint(status: Status) -> Condition | None:
+    """What a chore failed of for good; of several the first. A lock that is in nobody's way any more is nothing."""
+    chores = (of_it for chore, of_it in status.chores.items() if chore != Chore.UNLOCK or reported(status))
+    return next((each for of_it in chores for each in of_it.conditions if each.type == "Stalled"), None)
 
 
 def _said(complaint: Condition) -> tuple[Condition, Condition]:

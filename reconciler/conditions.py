@@ -11,15 +11,15 @@ from datetime import datetime, timedelta
 
 from reconciler.collisions import REASON as COLLISION
 from reconciler.decision import CREATE, MANUAL, schedule_key, schedule_since
-from reconciler.failures import HELD, Policy, policy_of
-from reconciler.model import Action, Condition, MoverIdentity, Problem, Resource, Run, Status
+from reconciler.failures import HELD, LOCKED, MAX_ATTEMPTS, Policy, policy_of
+from reconciler.locks import RENEWAL
+from reconciler.model import Action, Condition, Lock, MoverIdentity, Problem, Resource, Run, Status
 from reconciler.naming import ACCEPT_SHRUNKEN
 from reconciler.observed import Job
 from reconciler.plans import Advance, Finish, Wait
 from reconciler.schedule import next_slot
 from reconciler.status import format_time, parse_time
 
-MAX_ATTEMPTS = 3
 _FIRST_BACKOFF = timedelta(minutes=1)
 _MESSAGE_LIMIT = 2048
 _DONE = {
@@ -27,6 +27,7 @@ _DONE = {
     Action.RESTORE: "restore",
     Action.PRUNE: "prune",
     Action.CHECK: "verification",
+    Action.UNLOCK: "unlock",
 }
 
 
@@ -145,6 +146,7 @@ def finished(resource: Resource, status: Status, decision: Finish, *, now: datet
         next_retry_time=None,
         latest_mover_status=result,
         repository_id=result.repository_id or status.repository_id,
+        locks=_locks(status, decision),
     )
     if not result.successful:
         return _failed(resource, status, decision, now=now)
@@ -169,11 +171,16 @@ def finished(resource: Resource, status: Status, decision: Finish, *, now: datet
 
 
 def retry_time(resource: Resource, decision: Finish, *, now: datetime) -> datetime | None:
-    """When a failed run is tried again: never for what would only fail again, never at or after the next slot."""
+    """When a failed run is tried again: never for what would only fail again, never at or after the next slot.
+
+    Not before its lock would have been renewed, either: by then it is known whether anybody still holds it.
+    """
     attempt = decision.run.attempt
     if policy_of(decision.result.reason) is Policy.STOP or attempt >= MAX_ATTEMPTS:
         return None
     when = now + _FIRST_BACKOFF * 4 ** (attempt - 1)
+    if decision.result.reason == LOCKED:
+        when = max([when, *(min(lock.since, now) + RENEWAL for lock in decision.result.locks)])
     spec = resource.spec
     upcoming = next_slot(spec.schedule, spec.time_zone, now=now) if spec.schedule else None
     return None if upcoming and when >= upcoming else when
@@ -203,6 +210,12 @@ def _held_since(status: Status) -> datetime | None:
 
 def _how_to_accept(held: datetime) -> str:
     return f"if that is right, annotate this resource with {ACCEPT_SHRUNKEN}={format_time(held)}"
+
+
+def _locks(status: Status, decision: Finish) -> tuple[Lock, ...]:
+    """What kept the last run from its repository; a run that did not come so far says nothing of it."""
+    found = tuple(replace(lock, observed=decision.ended) for lock in decision.result.locks)
+    return found if found or decision.result.successful else status.locks
 
 
 def _retrying(status: Status, text: str, *, now: datetime) -> Status:

@@ -10,7 +10,7 @@ from reconciler.naming import event_name
 from reconciler.status import format_time
 
 _NOTE_LIMIT: Final = 1024
-_SUBJECTS: Final[Mapping[str, str]] = {Action.CHECK: "Verification"}
+_SUBJECTS: Final[Mapping[str, str]] = {Action.CHECK: "Verification", Action.UNLOCK: "Unlock"}
 _SYNC: Final = "Transfer"
 """Reasons are a subject and what became of it: TransferStarted as VolSync has it, VerificationFailed."""
 
@@ -74,6 +74,8 @@ def _ended(before: Status, after: Status, action: str) -> Note | None:
     if result is None or not _has_ended(before, after):
         return None
     key = f"{after.last_sync_start_time}"
+    if result.successful and action == Action.UNLOCK:
+        return Note(kind="Normal", reason="LockRemoved", action="RecordResult", message=result.message, key=key)
     if result.successful:
         image = f"; latestImage is {after.latest_image.name}" if after.latest_image else ""
         return Note(

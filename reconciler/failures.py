@@ -10,6 +10,8 @@ from enum import StrEnum
 from typing import Final
 
 HELD: Final = "VolumeShrunk"
+LOCKED: Final = "RepositoryLocked"
+MAX_ATTEMPTS: Final = 3
 
 
 class Policy(StrEnum):
@@ -47,10 +49,16 @@ _ROWS: Final = (
         remedy="Put the right password into the Secret.",
     ),
     Failure(
-        reason="RepositoryLocked",
+        reason=LOCKED,
         policy=Policy.RETRY,
-        meaning="Another restic holds a lock, and did not let go of it in ten minutes.",
-        remedy="See who in the message. A lock of a process that no longer runs: `restic unlock`.",
+        meaning="Another restic holds a lock, and did not let go of it in ten minutes. `status.locks` says who.",
+        remedy="A dead mover's lock is removed. Any other, when no restic runs on its host any more: `restic unlock`.",
+    ),
+    Failure(
+        reason="LockNotRemoved",
+        policy=Policy.STOP,
+        meaning="A dead mover's lock could not be removed, or not without one that is not a mover's.",
+        remedy="The message names that one. When no restic runs on its host any more: `restic unlock`.",
     ),
     Failure(
         reason="RepositoryUnreachable",

@@ -27,12 +27,14 @@ class Action(StrEnum):
     RESTORE = "restore"
     PRUNE = "prune"
     CHECK = "check"
+    UNLOCK = "unlock"
 
 
 class Chore(StrEnum):
     """What a CR does beside its syncs, with a schedule and a status of its own; the value names its field there."""
 
     VERIFY = "verify"
+    UNLOCK = "unlock"
 
 
 class CopyMethod(StrEnum):
@@ -86,6 +88,18 @@ class Verify:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lock:
+    """A lock in a repository, as a mover found it at ``observed``; its holder renewed it last at ``since``."""
+
+    id: str
+    host: str
+    since: datetime
+    pid: int = 0
+    exclusive: bool = False
+    observed: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
     """The spec of either kind after validation; fields that a kind does not have keep their default."""
 
@@ -136,7 +150,10 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MoverResult:
-    """What became of a run. ``statistics`` are camelCase numbers and strings taken from restic's own summary."""
+    """What became of a run. ``statistics`` are camelCase numbers and strings taken from restic's own summary.
+
+    ``locks`` are those in the repository when it could not be locked.
+    """
 
     successful: bool
     reason: str = ""
@@ -146,6 +163,7 @@ class MoverResult:
     repository_id: str = ""
     snapshot_id: str = ""
     statistics: dict[str, int | float | str] = field(default_factory=dict)
+    locks: tuple[Lock, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +198,9 @@ class Status:
     mover_identity: MoverIdentity | None = None
     latest_mover_status: MoverResult | None = None
     latest_image: Image | None = None
+    locks: tuple[Lock, ...] = ()
+    last_unlock_time: datetime | None = None
+    last_unlock_host: str | None = None
     verified: bool | None = None
     last_verified_time: datetime | None = None
     chores: Mapping[str, "Status"] = field(default_factory=dict)
@@ -189,7 +210,8 @@ class Status:
 class Resource:
     """A valid ReplicationSource or ReplicationDestination as it was listed, or one chore of it (chores.py).
 
-    ``accepted_slot`` is the held slot that a user accepted by an annotation; ``chore`` is empty for the CR's own syncs.
+    ``accepted_slot`` is the held slot that a user accepted by an annotation; ``chore`` is empty for the CR's own syncs;
+    ``dead_locks`` has only the chore that removes the first of them (locks.py).
     """
 
     kind: Kind
@@ -204,6 +226,7 @@ class Resource:
     accepted_slot: str | None = None
     deleting: bool = False
     chore: str = ""
+    dead_locks: tuple[Lock, ...] = ()
 
     @property
     def key(self) -> tuple[str, str]:

@@ -16,7 +16,7 @@ from reconciler.status import format_time
 _EXCLUSIVE_NODE = "ReadWriteOnce"
 _SOLE_POD = "ReadWriteOncePod"
 _ROOT = 0
-_REPOSITORY_ONLY = frozenset({Action.PRUNE, Action.CHECK})
+_REPOSITORY_ONLY = frozenset({Action.PRUNE, Action.CHECK, Action.UNLOCK})
 
 
 def needs_pods(resource: Resource) -> bool:
@@ -55,6 +55,7 @@ def start_plan(resource: Resource, run: Run, surroundings: Surroundings) -> JobP
         security=identity if spec.action is Action.RESTORE else _reader(identity),
         privileged=identity.run_as_user == _ROOT,
         settings=settings_of(resource),
+        hostname=resource.dead_locks[0].host if resource.dead_locks else "",
     )
 
 
@@ -109,6 +110,8 @@ def settings_of(resource: Resource) -> dict[str, str]:
             "QUILL_PREVIOUS": str(spec.previous),
             "QUILL_AS_OF": str(int(as_of.timestamp())) if as_of else "",
         }
+    if dead := resource.dead_locks:
+        return {"QUILL_LOCKS": " ".join(lock.id for lock in dead), "QUILL_LOCK_PID": str(dead[0].pid)}
     if spec.action in _REPOSITORY_ONLY:
         return {}
     accepted = status.held_slot is not None and resource.accepted_slot == format_time(status.held_slot)

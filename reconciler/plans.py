@@ -15,7 +15,7 @@ from reconciler.observed import Job
 class JobPlan:
     """A mover Job to apply: everything templates/<action>.yaml.j2 may say about it.
 
-    ``settings`` are further variables of templates/mover.sh by name.
+    ``settings`` are further variables of templates/mover.sh by name; ``hostname`` is the pod's own if not empty.
     """
 
     name: str
@@ -30,6 +30,7 @@ class JobPlan:
     security: MoverIdentity = field(default_factory=MoverIdentity)
     privileged: bool = False
     settings: Mapping[str, str] = field(default_factory=dict)
+    hostname: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -79,6 +79,8 @@ class Renderer:
             metadata["labels"] = {**(metadata.get("labels") or {}), **naming.labels(owner, "mover")}
             if plan.action is Action.BACKUP:
                 _check_backup(template, spec["template"]["spec"])
+            if plan.hostname and spec["template"]["spec"].get("hostname") != plan.hostname:
+                raise RenderError(f"{template}: the pod's hostname must be that of the dead mover, {plan.hostname}")
         except (AttributeError, KeyError, TypeError) as error:
             raise RenderError(f"{template}: spec.template does not look like a Job's: {error!r}") from error
         spec["suspend"] = True
@@ -167,6 +169,7 @@ def _job_values(plan: JobPlan) -> dict[str, Any]:
         "claim": plan.claim,
         "host": _literal(plan.host or ""),
         "settings": {name: _literal(value) for name, value in plan.settings.items()},
+        "hostname": plan.hostname,
         "node_name": plan.node_name,
         "privileged": plan.privileged,
         "user": user,

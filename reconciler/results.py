@@ -6,17 +6,20 @@ The message is one JSON object, cut by kubelet at 4096 bytes; its short fields c
 import json
 import re
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from reconciler.failures import FAILURES
-from reconciler.model import MoverResult, Run
+from reconciler.model import Lock, MoverResult, Run
 from reconciler.observed import Job, JobState, Pod
 
 _MESSAGE_LIMIT = 1024
 _ID_LIMIT = 128
 _PHASE_LIMIT = 64
+_HOST_LIMIT = 64
+_LOCKS_LIMIT = 8
 _REASON = re.compile(r"[A-Za-z][A-Za-z0-9]{0,63}")
+_LOCK_ID = re.compile(r"[0-9a-f]{64}")
 _CUT_FIELD = re.compile(r'"(result|reason|phase|repositoryID|snapshotID)":"([^"\\]*)"')
 _STATISTICS: Final = (
     "files_new",
@@ -95,12 +98,30 @@ def _parse(text: str, pod: Pod) -> MoverResult:
         repository_id=_text(document, "repositoryID", _ID_LIMIT),
         snapshot_id=_text(document, "snapshotID", _ID_LIMIT),
         statistics=_statistics(document.get("summary")),
+        locks=_locks(document.get("locks")),
     )
 
 
 def _text(document: Mapping[str, object], key: str, limit: int) -> str:
     value = document.get(key)
     return value[:limit] if isinstance(value, str) else ""
+
+
+def _locks(listed: object) -> tuple[Lock, ...]:
+    found = [_lock(each) for each in listed if isinstance(each, Mapping)] if isinstance(listed, list) else []
+    return tuple(lock for lock in found[:_LOCKS_LIMIT] if lock)
+
+
+def _lock(raw: Mapping[str, object]) -> Lock | None:
+    """What is not as restic writes it cannot be told from anybody's, and is left out."""
+    key, host, pid = _text(raw, "id", _ID_LIMIT), _text(raw, "host", _HOST_LIMIT), raw.get("pid")
+    try:
+        since = datetime.fromisoformat(_text(raw, "time", _PHASE_LIMIT)).astimezone(UTC).replace(microsecond=0)
+    except (OverflowError, ValueError):
+        return None
+    if not _LOCK_ID.fullmatch(key) or not host or not isinstance(pid, int) or not 0 <= pid < 2**31:
+        return None
+    return Lock(id=key, host=host, pid=pid, since=since, exclusive=raw.get("exclusive") is True)
 
 
 def _statistics(summary: object) -> dict[str, int | float | str]:

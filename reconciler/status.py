@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from reconciler.model import Chore, Condition, Image, MoverIdentity, MoverResult, Run, Status
+from reconciler.model import Chore, Condition, Image, Lock, MoverIdentity, MoverResult, Run, Status
 
 _TIMES: Final = {
     "lastSyncTime": "last_sync_time",
@@ -18,6 +18,7 @@ _TIMES: Final = {
     "scheduleSince": "schedule_since",
     "nextRetryTime": "next_retry_time",
     "heldSlot": "held_slot",
+    "lastUnlockTime": "last_unlock_time",
     "lastVerifiedTime": "last_verified_time",
 }
 _PLAIN: Final = {
@@ -28,6 +29,7 @@ _PLAIN: Final = {
     "consecutiveFailures": "consecutive_failures",
     "repositoryID": "repository_id",
     "schemaFingerprint": "schema_fingerprint",
+    "lastUnlockHost": "last_unlock_host",
     "verified": "verified",
 }
 _OF_THE_WHOLE: Final = frozenset({"observedGeneration", "schemaFingerprint", "repositoryID", "moverIdentity"})
@@ -67,6 +69,7 @@ def parse_status(raw: Mapping[str, Any]) -> Status:
         fields["latest_mover_status"] = _parse_result(result)
     if image := raw.get("latestImage"):
         fields["latest_image"] = Image(api_group=image.get("apiGroup", ""), kind=image["kind"], name=image["name"])
+    fields["locks"] = tuple(_parse_lock(item) for item in raw.get("locks", ()))
     conditions = tuple(_parse_condition(item) for item in raw.get("conditions", ()))
     chores = {str(chore): parse_status(raw[chore]) for chore in Chore if chore in raw}
     return Status(conditions=conditions, chores=chores, **fields)
@@ -96,6 +99,7 @@ def status_document(status: Status) -> dict[str, Any]:
         document["latestMoverStatus"] = _result_document(status.latest_mover_status)
     if image := status.latest_image:
         document["latestImage"] = {"apiGroup": image.api_group, "kind": image.kind, "name": image.name}
+    document["locks"] = [_lock_document(lock) for lock in status.locks]
     for chore, of_it in status.chores.items():
         document[chore] = {k: v for k, v in status_document(of_it).items() if k not in _OF_THE_WHOLE}
     document["conditions"] = [_condition_document(item, status.observed_generation) for item in status.conditions]
@@ -121,6 +125,23 @@ def _condition_document(condition: Condition, generation: int) -> dict[str, Any]
         "lastTransitionTime": format_time(condition.last_transition_time),
         "observedGeneration": max(generation, 0),
     }
+
+
+def _parse_lock(raw: Mapping[str, Any]) -> Lock:
+    return Lock(
+        id=raw["id"],
+        host=raw["host"],
+        pid=raw["pid"],
+        since=parse_time(raw["since"]),
+        exclusive=raw["exclusive"],
+        observed=parse_time(raw["observedTime"]),
+    )
+
+
+def _lock_document(lock: Lock) -> dict[str, Any]:
+    document = {"id": lock.id, "host": lock.host, "pid": lock.pid, "since": format_time(lock.since)}
+    seen = {"observedTime": format_time(lock.observed or lock.since)}
+    return {**document, "exclusive": lock.exclusive, **seen}
 
 
 def _run_document(run: Run) -> dict[str, Any]:

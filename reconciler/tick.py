@@ -19,6 +19,7 @@ from reconciler.cluster import CONCURRENCY, Cluster
 from reconciler.collisions import admitted
 from reconciler.errors import ClusterError, ReconcilerError
 from reconciler.leftovers import leftovers
+from reconciler.locks import explained
 from reconciler.model import API_VERSION, Rejected, Resource, Status
 from reconciler.observed import Children
 from reconciler.planning import blocked_starts
@@ -105,8 +106,9 @@ class Tick:
 
     def _cases(self, world: World) -> list[_Case]:
         """Everything that may need a request; idle CRs, nearly all of them, are gone after this."""
-        parts = {each.uid: world.with_chores(each) for each in world.resources}
-        decided = [(part, self._steps.decided(part, world.children_of(part))) for own in parts.values() for part in own]
+        parts = (part for each in world.resources for part in world.with_chores(each, now=self._now))
+        decided = [(part, self._steps.decided(part, world.children_of(part))) for part in parts]
+        decided = [(part, explained(decision, world.movers, now=self._now)) for part, decision in decided]
         starting = [(part, decision.run) for part, decision in decided if isinstance(decision, Start)]
         around = look_around(self._cluster, world, (part for part, _ in starting))
         blocked = blocked_starts(starting, around)

@@ -7,11 +7,13 @@ old or newer, so a run whose Job is not there has lost it, and if another tick w
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import TypeVar
 
 from reconciler.chores import with_chores
 from reconciler.cluster import Cluster, Object
 from reconciler.errors import ClusterError
+from reconciler.locks import Movers, left_behind
 from reconciler.model import Chore, Kind, Rejected, Resource, Status
 from reconciler.naming import PRIVILEGED_MOVERS, SELECTOR
 from reconciler.observed import Children, Job, Pod, Snapshot, Surroundings, Volume
@@ -39,10 +41,15 @@ class World:
         """Everything that was made for the syncs of one CR, or for one chore."""
         return self.children.get((resource.namespace, *resource.key), Children())
 
-    def with_chores(self, resource: Resource) -> tuple[Resource, ...]:
+    def with_chores(self, resource: Resource, *, now: datetime) -> tuple[Resource, ...]:
         """A CR and its chores, also one that nobody asks for any more but whose children are still there."""
         left = [chore for chore in Chore if (resource.namespace, resource.uid, chore) in self.children]
-        return with_chores(resource, left)
+        return with_chores(resource, left, left_behind(resource, self.movers, now=now))
+
+    @property
+    def movers(self) -> Movers:
+        """What is known of movers, to tell whose a lock is."""
+        return Movers(resources=self.resources, children=tuple(self.children.values()))
 
     def surroundings_of(self, resource: Resource) -> Surroundings:
         """The claims of a CR's namespace; pods and an admin's word are in look_around."""

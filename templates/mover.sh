@@ -9,7 +9,7 @@ unset RESTIC_HOST # from a Secret it would silently choose which snapshots exist
 
 action=${QUILL_ACTION:-} data=${QUILL_DATA:-/data} report=${QUILL_REPORT:-/dev/termination-log}
 patience=${QUILL_PROBE_TIMEOUT:-60} allowance=${QUILL_TIMEOUT:-86400} grace=${QUILL_GRACE:-30} settling=${QUILL_SETTLE:-15}
-phase=start repository='' snapshot='' numbers='' child='' interrupted='' warning='' noticed=''
+phase=start repository='' snapshot='' numbers='' child='' interrupted='' warning='' noticed='' locks=''
 code=0 late='' guess='' words=''
 
 # --- awk: what all its programs share -------------------------------------------------------------------------------
@@ -160,6 +160,16 @@ function utf8(rune) {
         : sprintf("%c", 240 + int(rune / 262144)) sprintf("%c", 128 + int(rune / 4096) % 64)) \
         sprintf("%c", 128 + int(rune / 64) % 64) sprintf("%c", 128 + rune % 64)
 }
+# Seconds since 1970 of a time as restic writes it; a year begins in March here, so that a leap day ends it.
+function epoch(s,   year, month, day, zone, offset) {
+    year = substr(s, 1, 4) + 0; month = substr(s, 6, 2) + 0; day = substr(s, 9, 2) + 0
+    if (month < 3) { year--; month += 12 }
+    day += int((153 * (month - 3) + 2) / 5) + 365 * year + int(year / 4) - int(year / 100) + int(year / 400) - 719469
+    zone = substr(s, 20)
+    sub(/^\.[0-9]+/, "", zone)
+    offset = zone ~ /^[-+]/ ? (substr(zone, 1, 1) "1") * (substr(zone, 2, 2) * 3600 + substr(zone, 5, 2) * 60) : 0
+    return day * 86400 + substr(s, 12, 2) * 3600 + substr(s, 15, 2) * 60 + substr(s, 18, 2) - offset
+}
 '
 
 # Copies what restic prints to the log and, at its end, writes what it came to, a line each: reason, message,
@@ -289,6 +299,28 @@ END {
 }
 '
 
+# A lock as the tick wants to know it; nothing for what does not look like one.
+describe='
+{ text = text $0 }
+END {
+    parse(text)
+    host = clean(decode(value["hostname"]), 63)
+    if (host == "" || value["time"] !~ /^[0-9]+-[0-9]+-[0-9]+T[0-9]+:[0-9]+:[0-9]+(\.[0-9]+)?(Z|[-+][0-9]+:[0-9]+)$/) exit
+    printf "{\"id\":\"%s\",\"host\":\"%s\",\"pid\":%d,\"time\":\"%s\",\"exclusive\":%s}", \
+        ENVIRON["QUILL_LOCK"], escape(host), value["pid"], value["time"], value["exclusive"] == "true" ? "true" : "false"
+}
+'
+
+# Who holds a lock that another host has not renewed for so long that restic unlock would soon take it for a dead one's.
+neglected='
+{ text = text $0 }
+END {
+    parse(text)
+    host = clean(decode(value["hostname"]), 63)
+    if (host != ENVIRON["QUILL_LOCK_HOST"] && now - epoch(value["time"]) > 1500) print host, "since", clean(value["time"], 40)
+}
+'
+
 # --- reporting ------------------------------------------------------------------------------------------------------
 
 # Truncates the file in place: a kubelet's termination log can be neither replaced nor removed.
@@ -302,10 +334,11 @@ mark() {
 
 # finish EXITCODE RESULT [REASON MESSAGE]: the report, short fields first since kubelet may cut it.
 finish() {
-    message=''
-    [ -z "${4:-}" ] || message=$(QUILL_MESSAGE=$4 awk "$shared"'BEGIN { printf "%s", escape(clean(ENVIRON["QUILL_MESSAGE"], 1000)) }')
+    message='' room=1000
+    [ -z "$locks" ] || room=600
+    [ -z "${4:-}" ] || message=$(QUILL_MESSAGE=$4 awk -v room="$room" "$shared"'BEGIN { printf "%s", escape(clean(ENVIRON["QUILL_MESSAGE"], room)) }')
     text="{\"result\":\"$2\"${3:+,\"reason\":\"$3\"},\"phase\":\"$phase\"${repository:+,\"repositoryID\":\"$repository\"}"
-    text="$text${snapshot:+,\"snapshotID\":\"$snapshot\"}${message:+,\"message\":\"$message\"}${numbers:+,\"summary\":{$numbers\}}}"
+    text="$text${snapshot:+,\"snapshotID\":\"$snapshot\"}${message:+,\"message\":\"$message\"}${locks:+,\"locks\":[$locks]}${numbers:+,\"summary\":{$numbers\}}}"
     write "$text"
     printf '%s\n' "$text"
     [ -z "${work:-}" ] || rm -rf "$work"
@@ -326,6 +359,7 @@ fail() {
 
 give_up() {
     explain
+    find_locks
     fail "$why" "$words"
 }
 
@@ -483,6 +517,74 @@ initialise() {
     fail "$reason" "$said"
 }
 
+# --- its locks ------------------------------------------------------------------------------------------------------
+
+lock_id='[0-9a-f]\{64\}'
+
+# After an action that could not lock it: who does, as far as the report has room for them.
+find_locks() {
+    [ "$why" = RepositoryLocked ] || return 0
+    said=$words
+    if run "$patience" "$work/ids" list locks --no-lock; then
+        for lock in $(grep -x "$lock_id" "$work/ids" | head -n 6); do
+            run "$patience" "$work/lock" cat lock "$lock" --no-lock || continue
+            found=$(QUILL_LOCK=$lock awk "$shared$describe" "$work/lock")
+            locks="$locks${found:+${locks:+,}$found}"
+        done
+    fi
+    words=$said
+}
+
+# Whether the lock is there.
+holds() {
+    work_on "$work/ids" list locks --no-lock || give_up
+    grep -q -x -F -e "$1" "$work/ids"
+}
+
+# Plain unlock removes the locks of its own host whose process is gone. This pod has the name of a dead mover, so these
+# are that one's. It also removes what nobody has renewed for half an hour: for a lock that is not known to be a dead
+# mover's, nothing is removed at all.
+unlock() {
+    mark unlock
+    QUILL_LOCK_HOST=$(uname -n)
+    export QUILL_LOCK_HOST
+    if ! holds "${QUILL_LOCKS%% *}"; then
+        warning="the lock of $QUILL_LOCK_HOST was there no more"
+        return 0
+    fi
+    spare_others
+    pass_by "${QUILL_LOCK_PID:-0}"
+    work_on - unlock || give_up
+    if holds "${QUILL_LOCKS%% *}"; then fail LockNotRemoved "restic unlock left the lock of $QUILL_LOCK_HOST where it is"; fi
+    warning="removed the lock of $QUILL_LOCK_HOST"
+}
+
+spare_others() {
+    for lock in $(grep -x "$lock_id" "$work/ids"); do
+        case " $QUILL_LOCKS " in *" $lock "*) continue ;; esac
+        if ! work_on "$work/lock" cat lock "$lock" --no-lock; then
+            explain
+            reason=$why said=$words
+            if holds "$lock"; then fail "$reason" "$said"; fi
+            continue # its holder has just removed it
+        fi
+        other=$(awk -v now="$(date +%s)" "$shared$neglected" "$work/lock")
+        [ -z "$other" ] || fail LockNotRemoved "restic unlock would also remove the lock of $other, which is not a mover of Quill"
+    done
+}
+
+# restic takes a process for alive if any here has its number, be it a thread of restic itself. Numbers are given out in
+# order, so restic is started when that of the dead one has gone by.
+pass_by() {
+    last=0
+    while [ "$last" -le "$1" ]; do
+        : &
+        last=$!
+        wait "$last"
+        [ $(($1 - last)) -lt 1000 ] || return 0
+    done
+}
+
 # --- the actions ----------------------------------------------------------------------------------------------------
 
 backup() {
@@ -505,7 +607,11 @@ backup() {
 withdraw() {
     unread=$words counted=$numbers made=$snapshot kept=''
     if [ -n "$made" ]; then
-        work_on - forget "$made" ${locking:+"$locking"} || kept=$made unread="$unread; the snapshot stayed: $words"
+        if ! work_on - forget "$made" ${locking:+"$locking"}; then
+            kept=$made unread="$unread; the snapshot stayed: $words"
+            explain
+            find_locks
+        fi
     fi
     numbers=$counted snapshot=$kept interrupted='' late=''
     fail PartialBackup "$unread"
@@ -549,6 +655,7 @@ forget() {
     set -- forget --json --host "$QUILL_HOST" --path "$PWD" --group-by host,paths $QUILL_RETAIN ${locking:+"$locking"}
     if ! work_on "$work/forgotten" "$@"; then
         explain
+        find_locks
         warning="its old snapshots were not forgotten: $why: $words"
     else
         counted="$counted,$(awk "$shared"'{ text = text $0 } END {
@@ -612,8 +719,8 @@ check() {
 
 start() {
     case $action in
-        backup | restore | prune | check) ;;
-        *) fail MoverFailed "QUILL_ACTION is '$action', not backup, restore, prune or check" ;;
+        backup | restore | prune | check | unlock) ;;
+        *) fail MoverFailed "QUILL_ACTION is '$action', not backup, restore, prune, check or unlock" ;;
     esac
     work=$(mktemp -d "${TMPDIR:-/tmp}/mover.XXXXXX") || fail MoverFailed "cannot write to ${TMPDIR:-/tmp}"
     mkfifo "$work/pipe" || fail MoverFailed "cannot make a pipe in ${TMPDIR:-/tmp}"
@@ -625,6 +732,7 @@ start() {
         restore) restore ;;
         prune) prune ;;
         check) check ;;
+        unlock) unlock ;;
     esac
     phase=$action
     finish 0 Successful "$noticed" "$warning"

@@ -89,7 +89,7 @@ def _of_cluster(args: argparse.Namespace, at: datetime) -> list[Row]:
 
     cluster = connect(context=args.context)
     world = observe(cluster, namespace=args.namespace)
-    parts = [part for each in world.resources for part in world.with_chores(each)]
+    parts = [part for each in world.resources for part in world.with_chores(each, now=at)]
     decided = [(each, decide(each, world.children_of(each), now=at)) for each in parts]
     starting = [(each, decision.run) for each, decision in decided if isinstance(decision, Start)]
     blocked = blocked_starts(starting, look_around(cluster, world, (each for each, _ in starting)))

@@ -12,8 +12,9 @@ import yaml
 from kubernetes import client
 
 from reconciler import assets
+from reconciler.chores import with_chores
 from reconciler.decision import MANUAL
-from reconciler.model import CopyMethod, MoverIdentity, Run
+from reconciler.model import CopyMethod, Lock, MoverIdentity, Run
 from reconciler.observed import Surroundings
 from reconciler.plans import JobPlan, SnapshotPlan, VolumePlan
 from reconciler.rehearsal import UNKNOWN_UID, rehearsed
@@ -35,6 +36,11 @@ RESTORES = make_destination(storage_class_name="fast", volume_snapshot_class_nam
 INTO_A_CLAIM = make_destination(
     copy_method=CopyMethod.NONE, destination_pvc="data", mover_security_context=MoverIdentity(run_as_user=0)
 )
+DEAD = tuple(
+    Lock(id=letter * 64, host=f"backup-nightly-0123456789ab-x7k2{letter}", pid=27, since=at("08:00:00"))
+    for letter in "ab"
+)
+UNLOCK = with_chores(make_prune(), dead_locks=DEAD)[1]
 ROOT_ALLOWED = Surroundings(claims={"data": make_volume()}, privileged_movers=True)
 
 CASES = {
@@ -43,6 +49,7 @@ CASES = {
     "restore-job": (RESTORES, MANUAL_RUN, Surroundings(), JobPlan),
     "restore-job-as-root": (INTO_A_CLAIM, MANUAL_RUN, ROOT_ALLOWED, JobPlan),
     "prune-job": (make_prune(), slot_run("09:00:00"), Surroundings(), JobPlan),
+    "unlock-job": (UNLOCK, Run(token=f"{MANUAL}{UNLOCK.spec.manual}"), Surroundings(), JobPlan),
     "snapshot": (SNAPSHOTS, slot_run("09:00:00"), LIVE, SnapshotPlan),
     "image": (RESTORES, MANUAL_RUN, Surroundings(), SnapshotPlan),
     "volume-from-a-snapshot": (SNAPSHOTS, slot_run("09:00:00"), LIVE, VolumePlan),

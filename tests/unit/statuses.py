@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from reconciler.model import Condition, Image, MoverIdentity, MoverResult, Run, Status
+from reconciler.model import Condition, Image, Lock, MoverIdentity, MoverResult, Run, Status
 
 _THEN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 _STATISTICS = {
@@ -42,8 +42,14 @@ FULL = Status(
         snapshot_id="1" * 64,
         statistics=_STATISTICS,
     ),
+    locks=(Lock(id="2" * 64, host="p" * 63, pid=27, since=_THEN, exclusive=True, observed=_THEN),),
+    last_unlock_time=_THEN,
+    last_unlock_host="p" * 63,
     verified=True,
     last_verified_time=_THEN,
-    chores={"verify": Status(last_slot=_THEN, consecutive_failures=1)},
+    chores={
+        "verify": Status(last_slot=_THEN, consecutive_failures=1),
+        "unlock": Status(last_manual_sync="x", locks=()),
+    },
     latest_image=Image(api_group="snapshot.storage.k8s.io", kind="VolumeSnapshot", name="image-copy-0123456789ab"),
 )

@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import pytest
 
 from reconciler.admission import Claim, held_back, queued, repository_keys
-from reconciler.model import Action
+from reconciler.model import Action, Lock
 from reconciler.plans import Advance, Start, Wait
 from tests.factories import at, condition, make_destination, make_job, make_prune, make_source, seen, slot_run
 
@@ -133,3 +135,41 @@ def test_what_runs_counts_by_its_job_and_not_by_an_edited_spec():
         (BACKUP, Start(run=slot_run("09:00:00"), since=at("09:00:00"))),
     ]
     assert [type(decision) for _, decision in queued(decided)] == [Advance, Wait]
+
+
+SHARED = Lock(id="a" * 64, host="laptop", since=at("08:00:00"))
+UNLOCK = replace(make_source(uid="u"), chore="unlock", dead_locks=(SHARED,))
+EXCLUSIVELY = replace(UNLOCK, dead_locks=(SHARED, replace(SHARED, exclusive=True)))
+
+
+def unlock(resource=UNLOCK, clock="09:30:00"):
+    return claim(resource, clock, action=Action.UNLOCK)
+
+
+@pytest.mark.parametrize(
+    ("due", "running", "held"),
+    [
+        pytest.param([unlock(), claim(PRUNE)], [], "p", id="due-before-an-older-prune"),
+        pytest.param([claim(PRUNE)], [unlock()], "p", id="runs"),
+        pytest.param([claim(PRUNE, action=Action.CHECK)], [unlock()], "p", id="a-check-waits"),
+        pytest.param([claim(BACKUP), claim(RESTORE)], [unlock()], "", id="shared-locks-stop-no-backup"),
+        pytest.param([claim(BACKUP), claim(RESTORE)], [unlock(EXCLUSIVELY)], "br", id="exclusive-ones-stop-all"),
+        pytest.param([claim(make_source(uid="u"))], [unlock(EXCLUSIVELY)], "u", id="its-own-cr"),
+        pytest.param([unlock()], [claim(PRUNE), claim(BACKUP)], "", id="waits-for-nobody"),
+        pytest.param([unlock(), unlock(replace(UNLOCK, uid="v"))], [], "", id="nor-for-another"),
+        pytest.param([claim(make_prune(uid="q", secret="another"))], [unlock()], "", id="another-repository"),
+        pytest.param([unlock(seen(UNLOCK, conditions=(condition("Ready", False, "ApplyFailed"),))), claim(PRUNE)], [],
+                     "", id="refused-by-the-api-server"),
+    ],
+)  # fmt: skip
+def test_what_a_dead_lock_would_stop_waits_for_its_removal(due, running, held):
+    assert "".join(sorted(uid for uid, _ in held_back(due, running))) == held
+
+
+@pytest.mark.parametrize(("reason", "waits"), [("WaitingForRetry", True), ("Suspended", False)])
+def test_a_prune_waits_for_the_next_attempt_of_an_unlock(reason, waits):
+    decided = [
+        (UNLOCK, Wait(reason=reason, message="")),
+        (PRUNE, Start(run=slot_run("09:00:00"), since=at("09:00:00"))),
+    ]
+    assert isinstance(queued(decided)[1][1], Wait) is waits

@@ -7,7 +7,8 @@ import pytest
 from reconciler import conditions
 from reconciler.chores import combined, with_chores
 from reconciler.decision import decide
-from reconciler.model import Action, Chore, MoverResult, Status, Verify
+from reconciler.locks import token_of
+from reconciler.model import Action, Chore, Lock, MoverResult, Run, Status, Verify
 from reconciler.observed import Children
 from reconciler.plans import Finish, Start, Wait
 from tests.factories import at, make_source, seen, slot_run
@@ -123,3 +124,64 @@ def test_nothing_of_a_chore_stays_when_it_is_not_asked_for():
     main, *chores = with_chores(left)
     status = combined(left.status, main.status, {each.chore: each.status for each in chores})
     assert (status.chores, status.verified, status.last_verified_time) == ({}, None, None)
+
+
+LOCK = Lock(id="a" * 64, host="prune-tidy-0123456789ab-x7k2p", since=at("11:00:00"), observed=at("11:50:00"))
+STUCK = Finish(run=Run(token="manual:x"), result=MoverResult(successful=False, reason="LockNotRemoved"), ended=NOW)
+
+
+def locked_out(**status):
+    """It has never been backed up: a dead lock may be why."""
+    return seen(make_source(), locks=(LOCK,), **status)
+
+
+def unlocking(resource):
+    return with_chores(resource, (), (LOCK,))[1]
+
+
+def test_a_dead_lock_is_removed_at_once_and_before_any_good_sync():
+    chore = unlocking(locked_out())
+    assert (chore.chore, chore.spec.action, chore.dead_locks) == ("unlock", Action.UNLOCK, (LOCK,))
+    decision = decide(chore, Children(), now=NOW)
+    assert isinstance(decision, Start)
+    assert decision.run.token == f"manual:{token_of(LOCK)}"
+    assert len(token_of(LOCK)) <= 63
+    assert with_chores(locked_out(), (), (LOCK,))[0].dead_locks == ()
+
+
+def test_it_is_removed_once():
+    handled = locked_out(chores={"unlock": Status(last_manual_sync=token_of(LOCK))})
+    assert isinstance(decide(unlocking(handled), Children(), now=NOW), Wait)
+
+
+def test_a_paused_resource_removes_nothing():
+    paused = replace(locked_out(), spec=replace(make_source().spec, paused=True))
+    assert decide(unlocking(paused), Children(), now=NOW).reason == "Suspended"
+
+
+def test_a_lock_that_is_removed_is_recorded_in_the_status():
+    chore = unlocking(locked_out())
+    finish = Finish(run=Run(token=f"manual:{token_of(LOCK)}"), result=MoverResult(successful=True), ended=NOW)
+    done = conditions.finished(chore, replace(chore.status, current_run=finish.run), finish, now=NOW)
+    status = combined(locked_out().status, with_chores(locked_out())[0].status, {Chore.UNLOCK: done})
+    assert (status.locks, status.last_unlock_time, status.last_unlock_host) == ((), NOW, LOCK.host)
+    assert combined(status, replace(status, chores={}), {Chore.UNLOCK: done}) == status
+
+
+def test_a_lock_that_stays_is_a_complaint_until_it_is_in_nobodys_way():
+    chore = unlocking(locked_out())
+    failed = conditions.finished(chore, replace(chore.status, current_run=STUCK.run), STUCK, now=NOW)
+    main = conditions.waiting(locked_out().status, IDLE, now=NOW)
+    listed = seen(make_source())
+    complaining = replace(listed, status=combined(listed.status, main, {"unlock": failed}))
+    assert ready(complaining) == ("False", "LockNotRemoved")
+    freed = replace(with_chores(complaining, [Chore.UNLOCK])[0].status, locks=())
+    freed = conditions.waiting(freed, IDLE, now=NOW)
+    after = replace(listed, status=combined(complaining.status, freed, {"unlock": failed}))
+    assert ready(after) == ("True", "WaitingForSchedule")
+    assert {each.type for each in after.status.conditions} == {"Ready", "Synchronizing"}
+
+
+def test_a_retry_that_nobody_needs_any_more_is_forgotten():
+    waiting = Status(current_run=RUN, next_retry_time=NOW)
+    assert [each.chore for each in with_chores(seen(make_source(), chores={"unlock": waiting}))] == [""]

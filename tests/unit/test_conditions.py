@@ -15,7 +15,7 @@ from reconciler.conditions import (
 )
 from reconciler.decision import decide
 from reconciler.failures import FAILURES, Policy
-from reconciler.model import Action, Image, MoverIdentity, MoverResult, Problem, Run, Status
+from reconciler.model import Action, Image, Lock, MoverIdentity, MoverResult, Problem, Run, Status
 from reconciler.observed import Children
 from reconciler.plans import Advance, Finish, Wait
 from reconciler.status import format_time
@@ -536,3 +536,41 @@ def test_a_mover_that_cannot_begin_says_why_and_ready_again_once_it_can(cause):
     assert said(status) == [f"Ready=False/{cause}", f"Reconciling=True/{cause}", "Synchronizing=True/SyncInProgress"]
     going = advancing(status, replace(blocked, cause="", message="is running"), now=NOW)
     assert said(going) == ["Ready=True/Progressing", "Synchronizing=True/SyncInProgress"]
+
+
+HELD = Lock(id="a" * 64, host="laptop", since=at("09:04:00"))
+
+
+def locked(*locks, **values):
+    result = MoverResult(**{"successful": False, "reason": "RepositoryLocked", "message": "locked by laptop", **values})
+    return ended(replace(result, locks=locks))
+
+
+@pytest.mark.parametrize(
+    ("locks", "retry"),
+    [
+        pytest.param([], "09:06:00", id="unknown"),
+        pytest.param([HELD], "09:14:00", id="when-it-should-have-been-renewed-twice"),
+        pytest.param([HELD, replace(HELD, since=at("09:04:30"))], "09:14:30", id="the-newest-counts"),
+        pytest.param([replace(HELD, since=at("02:00:00"))], "09:06:00", id="nobody-renews-it"),
+        pytest.param([replace(HELD, since=at("23:00:00"))], "09:15:00", id="its-clock-is-ahead"),
+    ],
+)
+def test_a_locked_repository_is_tried_again_when_it_is_known_who_lives(locks, retry):
+    assert retry_time(HOURLY, locked(*locks), now=NOW) == at(retry)
+
+
+@pytest.mark.parametrize(
+    ("finish", "left"),
+    [
+        pytest.param(locked(HELD), [HELD], id="locked"),
+        pytest.param(locked(HELD, successful=True, reason=""), [HELD], id="not-forgotten"),
+        pytest.param(locked(), ["former"], id="locked-by-nobody-knows-whom"),
+        pytest.param(ended(failure()), ["former"], id="did-not-come-so-far"),
+        pytest.param(ended(SUCCESS), [], id="succeeded"),
+    ],
+)
+def test_the_locks_that_kept_a_run_from_its_repository_are_said_until_one_succeeds(finish, left):
+    former = replace(HELD, id="b" * 64, observed=at("08:00:00"))
+    after = finished(HOURLY, replace(UNDER_WAY, locks=(former,)), finish, now=NOW)
+    assert list(after.locks) == [former if each == "former" else replace(each, observed=finish.ended) for each in left]

@@ -132,3 +132,10 @@ def test_the_same_token_asked_for_again_is_another_event():
     again = begun(IDLE, Run(token="manual:a"), "11:00:05")
     keys = {note.key for after in (once, again) for note in notes(IDLE, after, "backup")}
     assert len(keys) == 2
+
+
+def test_a_removed_lock_is_told_with_its_holder():
+    done = replace(SUCCESS, message="removed the lock of backup-nightly-0123456789ab-x7k2p")
+    found = [(note.kind, note.reason, note.message) for note in notes(RUNNING, over(RUNNING, done), "unlock")]
+    assert found == [("Normal", "LockRemoved", done.message)]
+    assert [note.reason for note in notes(RUNNING, over(RUNNING, PERMANENT), "unlock")] == ["UnlockFailed"]

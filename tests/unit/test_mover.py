@@ -9,7 +9,7 @@ import signal
 import subprocess
 import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -1071,3 +1071,147 @@ def test_tick_understands_the_report(mover, length):
 
 def test_script_fits_into_an_argument():
     assert os.path.getsize(SCRIPT) < 100_000  # noqa: PTH202
+
+
+# --- locks
+
+LOCK_IDS = [letter * 64 for letter in "abcdefgh"]
+LISTED = Reply(out="".join(f"{each}\n" for each in LOCK_IDS[:2]))
+
+
+def held_by(host, *, since="2026-03-04T09:00:00.123456789+01:00", pid=27, exclusive=False):
+    held = {"time": since, "exclusive": exclusive, "hostname": host, "username": "root", "pid": pid}
+    return Reply(out=json.dumps(held, indent=2))
+
+
+def long_ago(minutes):
+    return (datetime.now(UTC) - timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%S.5Z")
+
+
+@pytest.mark.parametrize("reply", [old_fatal(LOCKED), new_fatal(11, "x")], ids=["0.14", "0.17"])
+def test_a_locked_repository_is_reported_with_its_locks(mover, reply):
+    locks = [held_by("prune-tidy-0123456789ab-x7k2p", exclusive=True), held_by("laptop", pid=4)]
+    outcome = mover.run("prune", {"prune": reply, "list": LISTED, "cat": [CONFIG, *locks]})
+    assert (outcome.code, outcome.report["reason"]) == (11, "RepositoryLocked")
+    time = "2026-03-04T09:00:00.123456789+01:00"
+    assert outcome.report["locks"] == [
+        {"id": "a" * 64, "host": "prune-tidy-0123456789ab-x7k2p", "pid": 27, "time": time, "exclusive": True},
+        {"id": "b" * 64, "host": "laptop", "pid": 4, "time": time, "exclusive": False},
+    ]
+    assert asked(outcome, "list") == ["list", "locks", "--no-lock"]
+    assert outcome.calls[-1] == ["cat", "lock", "b" * 64, "--no-lock"]
+
+
+def test_a_backup_whose_forgetting_met_a_lock_reports_it(mover):
+    replies = {"backup": SAVING, "forget": new_fatal(11, LOCKED), "list": LISTED, "cat": [CONFIG, held_by("laptop")]}
+    report = mover.run("backup", replies, QUILL_RETAIN="--keep-last=1").report
+    assert (report["result"], report["summary"]) == ("Successful", SAVED_NUMBERS)
+    assert report["message"].startswith("its old snapshots were not forgotten: RepositoryLocked: ")
+    assert [each["host"] for each in report["locks"]] == ["laptop", "laptop"]
+
+
+def test_a_partial_snapshot_that_a_lock_kept_reports_it(mover):
+    replies = {
+        "backup": Reply(code=3, out=SAVING.out, err=UNREADABLE_OLD),
+        "forget": new_fatal(11, LOCKED),
+        "list": LISTED,
+        "cat": [CONFIG, held_by("laptop")],
+    }
+    report = mover.run("backup", replies).report
+    assert (report["reason"], report["snapshotID"], len(report["locks"])) == ("PartialBackup", "c8feaa2a", 2)
+
+
+@pytest.mark.parametrize(
+    ("replies", "count"),
+    [
+        pytest.param({"list": Reply(code=1, err="no route\n")}, 0, id="no-list"),
+        pytest.param({"list": Reply(out="")}, 0, id="let-go-meanwhile"),
+        pytest.param({"list": LISTED, "cat": [CONFIG, Reply(code=1), held_by("b")]}, 1, id="one-let-go-meanwhile"),
+        pytest.param({"list": LISTED, "cat": [CONFIG, Reply(out="{"), held_by("b", since="now")]}, 0, id="no-lock"),
+    ],
+)
+def test_what_cannot_be_read_of_locks_is_left_out(mover, replies, count):
+    report = mover.run("prune", {"prune": old_fatal(LOCKED), **replies}).report
+    assert (report["reason"], report["message"]) == ("RepositoryLocked", f"Fatal: {LOCKED}")
+    assert len(report.get("locks", ())) == count
+
+
+def test_many_locks_of_long_names_fit_into_the_report(mover):
+    listed = Reply(out="".join(f"{each}\n" for each in LOCK_IDS))
+    locks = held_by('"\\' * 200, pid=2**31)
+    words = old_fatal(LOCKED + '"' * 2000)
+    report = mover.run("prune", {"prune": words, "list": listed, "cat": [CONFIG, locks]}).report
+    assert len(report["locks"]) == 6
+
+
+def test_no_secret_is_reported_as_a_host(mover):
+    replies = {"prune": old_fatal(LOCKED), "list": LISTED, "cat": [CONFIG, held_by(f"x{SECRET}x")]}
+    outcome = mover.run("prune", replies)
+    assert {each["host"] for each in outcome.report["locks"]} == {"x***x"}
+
+
+UNLOCK = {"QUILL_LOCKS": f"{LOCK_IDS[0]} {LOCK_IDS[2]}", "QUILL_LOCK_PID": "1"}
+GONE = Reply(out=f"{LOCK_IDS[1]}\n")
+FRESH = held_by("laptop", since=long_ago(20))
+
+
+def unlocking(mover, *lists, cat=FRESH, **replies):
+    return mover.run("unlock", {"list": list(lists), "cat": [CONFIG, cat], "unlock": Reply(), **replies}, **UNLOCK)
+
+
+def test_unlock_removes_a_dead_movers_lock_and_makes_sure(mover):
+    outcome = unlocking(mover, LISTED, GONE)
+    host = os.uname().nodename
+    assert outcome.report == {
+        "result": "Successful",
+        "phase": "unlock",
+        "repositoryID": REPOSITORY,
+        "message": f"removed the lock of {host}",
+    }
+    assert asked(outcome, "unlock") == ["unlock"]
+    assert asked(outcome, "list") == ["list", "locks", "--no-lock"]
+
+
+def test_a_lock_that_is_gone_needs_no_unlock(mover):
+    outcome = unlocking(mover, GONE)
+    assert outcome.report["result"] == "Successful"
+    assert "was there no more" in outcome.report["message"]
+    assert not [call for call in outcome.calls if call == ["unlock"]]
+
+
+def test_a_lock_that_stays_is_a_failure(mover):
+    report = unlocking(mover, LISTED).report
+    assert (report["result"], report["reason"]) == ("Failed", "LockNotRemoved")
+
+
+def test_a_lock_that_is_not_ours_is_not_removed_along_with_one_that_is(mover):
+    """Plain unlock also takes what nobody has renewed for half an hour; this one is near that."""
+    outcome = unlocking(mover, LISTED, cat=held_by("laptop", since=long_ago(26)))
+    assert (outcome.report["result"], outcome.report["reason"]) == ("Failed", "LockNotRemoved")
+    assert "the lock of laptop since 20" in outcome.report["message"]
+    assert not [call for call in outcome.calls if call == ["unlock"]]
+
+
+@pytest.mark.parametrize(
+    ("listed", "cat"),
+    [
+        pytest.param([LOCK_IDS[0], LOCK_IDS[2]], Reply(code=1), id="of-another-dead-mover"),
+        pytest.param(LOCK_IDS[:2], held_by(os.uname().nodename, since=long_ago(60)), id="another-of-the-dead-mover"),
+    ],
+)
+def test_old_locks_that_may_go_are_no_hindrance(mover, listed, cat):
+    assert unlocking(mover, Reply(out="\n".join(listed)), Reply(), cat=cat).report["result"] == "Successful"
+
+
+def test_a_lock_that_is_let_go_meanwhile_is_no_hindrance(mover):
+    only_ours = Reply(out=f"{LOCK_IDS[0]}\n")
+    outcome = unlocking(mover, LISTED, only_ours, Reply(), cat=Reply(code=1, err="no such lock\n"))
+    assert outcome.report["result"] == "Successful"
+
+
+@pytest.mark.parametrize("replies", [
+    pytest.param({"cat": Reply(code=1, err="Fatal: dial tcp: no route to host\n")}, id="unreadable-lock"),
+    pytest.param({"unlock": Reply(code=1, err="Fatal: dial tcp: no route to host\n")}, id="unlock-fails"),
+])  # fmt: skip
+def test_what_goes_wrong_is_said_and_tried_again(mover, replies):
+    assert unlocking(mover, LISTED, **replies).report["reason"] == "RepositoryUnreachable"

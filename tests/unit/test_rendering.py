@@ -544,3 +544,12 @@ def test_rendering_twice_gives_two_equal_objects_that_share_nothing(templates):
     second["spec"]["template"]["spec"]["containers"].clear()
     second["metadata"]["labels"].clear()
     assert first == kept
+
+
+def test_an_unlock_must_have_the_name_of_the_dead(templates, override):
+    plan = replace(PRUNE, action=Action.UNLOCK, hostname="backup-nightly-0123456789ab-x7k2p")
+    assert rendered(templates, plan)["spec"]["template"]["spec"]["hostname"] == plan.hostname
+    assert "hostname" not in rendered(templates, PRUNE)["spec"]["template"]["spec"]
+    forgetful = override(unlock='{% extends "mover.yaml.j2" %}')
+    with pytest.raises(RenderError, match=f"unlock.yaml.j2: the pod's hostname must be .* {plan.hostname}"):
+        rendered(forgetful, plan)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.failures import Policy, policy_of
-from reconciler.model import Run
+from reconciler.model import Lock, Run
 from reconciler.observed import JobState
 from reconciler.results import lost_result, result_of, stuck_result
 from tests.factories import at, make_job, make_pod
@@ -172,3 +172,34 @@ def test_a_stuck_run_says_how_long_it_was_waited_for():
     result = stuck_result("SnapshotNotReady", "not there", timedelta(hours=1))
     assert (result.successful, result.reason, result.phase) == (False, "SnapshotNotReady", "start")
     assert "60 minutes" in result.message
+
+
+LOCK = {"id": "a" * 64, "host": "laptop", "pid": 7, "time": "2026-03-04T10:00:00.123456789+01:00", "exclusive": True}
+
+
+@pytest.mark.parametrize("job", [DONE, FAILED], ids=["successful", "failed"])
+def test_locks_are_what_the_mover_reported(job):
+    report = SUCCESS if job is DONE else FAILURE
+    result = result_of(job, (said(job, report | {"locks": [LOCK] * 9}),))
+    lock = Lock(id="a" * 64, host="laptop", pid=7, since=at("09:00:00"), exclusive=True)
+    assert result.locks == (lock,) * 8
+
+
+@pytest.mark.parametrize(
+    "locks",
+    [
+        pytest.param("many", id="text"),
+        pytest.param({"id": 1}, id="object"),
+        pytest.param([1, None, {}], id="no-objects"),
+        pytest.param([LOCK | {"id": "abc"}], id="short-id"),
+        pytest.param([LOCK | {"host": ""}], id="no-host"),
+        pytest.param([LOCK | {"pid": -1}], id="no-process"),
+        pytest.param([LOCK | {"pid": 2**31}], id="beyond-any-process"),
+        pytest.param([LOCK | {"pid": "7"}], id="text-process"),
+        pytest.param([LOCK | {"time": "yesterday"}], id="no-time"),
+        pytest.param([LOCK | {"time": "0001-01-01T00:00:00+23:00"}], id="before-all-time"),
+    ],
+)
+def test_what_is_no_lock_is_left_out(locks):
+    result = result_of(FAILED, (said(FAILED, FAILURE | {"locks": locks}),))
+    assert (result.reason, result.locks) == ("WrongPassword", ())

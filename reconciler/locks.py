@@ -1,0 +1,157 @@
+"""Whose the locks in a repository are, which of them a dead mover has left, and what is said of the others. Pure.
+
+restic notes host and process in a lock, and a mover's host is its pod. A lock is ours only when its pod belongs to a
+Job that a CR of this tick would have made: the hash in a Job's name is made of the CR's uid and the run, so nobody else
+comes to it. It is dead when the API server says that the pod has ended, or shows no pod of that name and nobody has
+renewed the lock for twice the time in which a restic that lives does so. All others are left alone.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from reconciler.decision import CREATE, MANUAL
+from reconciler.failures import LOCKED, MAX_ATTEMPTS
+from reconciler.model import Action, Chore, Lock, Resource, Run, Status
+from reconciler.naming import child_name, slot_token
+from reconciler.observed import Children, Job, JobState, Pod
+from reconciler.plans import Decision, Finish
+from reconciler.status import format_time
+
+RENEWAL: Final = timedelta(minutes=10)
+"""A restic that lives writes its lock anew every five minutes."""
+
+_MEMORY: Final = timedelta(days=3)  # from a slot to the last renewal: a day to prepare, a day to work, and attempts
+_CLOCK_ERROR: Final = timedelta(hours=1)
+_MINUTE: Final = timedelta(minutes=1)
+_MOVER: Final = re.compile(r"(?P<job>[a-z][a-z0-9-]{0,38}-[0-9a-f]{12})-[a-z0-9]{5}")
+_HASH_LENGTH: Final = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Movers:
+    """What one tick knows of movers: the CRs that it may look at, and all that was made for any."""
+
+    resources: tuple[Resource, ...] = ()
+    children: tuple[Children, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """Who holds a lock: a mover of ``owner``, or somebody else. ``is_listed`` says whether its pod is still there."""
+
+    owner: Resource | None = None
+    is_listed: bool = False
+    is_dead: bool = False
+
+
+def holder_of(lock: Lock, movers: Movers, *, now: datetime) -> Holder:
+    """Who holds a lock, as far as it can be proven."""
+    named = _MOVER.fullmatch(lock.host)
+    if named is None or named["job"].partition("-")[0] not in list(Action):
+        return Holder()
+    jobs = tuple(job for each in movers.children for job in each.jobs if job.name == named["job"])
+    owners = (each for each in movers.resources if _would_make(each, named["job"], _tokens(each, lock, jobs)))
+    owner = next(owners, None)
+    if owner is None:
+        return Holder()
+    if any(job.state is JobState.ACTIVE and job.namespace == owner.namespace for job in jobs):
+        return Holder(owner=owner, is_listed=True)
+    pods = (pod for each in movers.children for pod in each.pods)
+    pod = next((pod for pod in pods if (pod.namespace, pod.name) == (owner.namespace, lock.host)), None)
+    is_dead = _has_ended(pod) if pod else now - lock.since >= RENEWAL
+    return Holder(owner=owner, is_listed=pod is not None, is_dead=is_dead)
+
+
+def reported(status: Status) -> tuple[Lock, ...]:
+    """Every lock that kept the syncs or a chore of a CR from its repository, once, in the order of their tokens."""
+    found = [lock for each in (status, *status.chores.values()) for lock in each.locks]
+    newest = {lock.id: lock for lock in sorted(found, key=token_of)}
+    return tuple(sorted(newest.values(), key=token_of))
+
+
+def token_of(lock: Lock) -> str:
+    """What asks for the removal of a lock. Tokens are in order, and another one when a later run finds it again."""
+    return f"{format_time(lock.observed or lock.since)} {format_time(lock.since)} {lock.id[:8]}"
+
+
+def left_behind(resource: Resource, movers: Movers, *, now: datetime) -> tuple[Lock, ...]:
+    """The locks of dead movers that a CR's own have met: first the one to be removed now; none when all were tried."""
+    former = resource.status.chores.get(Chore.UNLOCK, Status()).last_manual_sync or ""
+    dead = [lock for lock in reported(resource.status) if holder_of(lock, movers, now=now).is_dead]
+    first = next((lock for lock in dead if token_of(lock) > former), None)
+    return (first, *(lock for lock in dead if lock != first)) if first else ()
+
+
+def explained(decision: Decision, movers: Movers, *, now: datetime) -> Decision:
+    """A run that ended at a locked repository also says who holds the lock, since when, and what comes of it."""
+    if not isinstance(decision, Finish) or not decision.result.locks:
+        return decision
+    result = decision.result
+    held = "locked by " + ", ".join(_told(lock, movers, now=now) for lock in result.locks)
+    message = held if result.reason == LOCKED else f"{result.message}; {held}"
+    return replace(decision, result=replace(result, message=message))
+
+
+def unlocked(status: Status, unlock: Status) -> Status:
+    """``status`` of a CR without the locks that its unlock has removed, and with a record of that."""
+    result = unlock.latest_mover_status
+    if unlock.current_run or result is None or not result.successful:
+        return status
+    gone = next((lock for lock in reported(status) if token_of(lock) == unlock.last_manual_sync), None)
+    if gone is None:
+        return status
+    return replace(
+        _without(status, gone.host),
+        chores={name: _without(each, gone.host) for name, each in status.chores.items()},
+        last_unlock_time=unlock.last_sync_time,
+        last_unlock_host=gone.host,
+    )
+
+
+def _without(status: Status, host: str) -> Status:
+    return replace(status, locks=tuple(lock for lock in status.locks if lock.host != host))
+
+
+def _would_make(resource: Resource, job: str, tokens: Iterable[str]) -> bool:
+    """Whether a Job of that name is made for the CR's syncs or a chore, in a run with one of these tokens."""
+    purpose = job.partition("-")[0]
+    if child_name(resource, purpose, Run(token=""))[:-_HASH_LENGTH] != job[:-_HASH_LENGTH]:
+        return False
+    parts = [replace(resource, chore=chore) for chore in ("", *Chore)]
+    runs = (Run(token=token, attempt=each) for token in tokens for each in range(1, MAX_ATTEMPTS + 1))
+    return any(child_name(part, purpose, run) == job for run in runs for part in parts)
+
+
+def _tokens(resource: Resource, lock: Lock, jobs: Iterable[Job]) -> Iterator[str]:
+    """Of runs that may have taken a lock: those that are known, then every minute, whatever the schedule was then."""
+    yield CREATE
+    yield from (job.run.token for job in jobs)
+    for status in (resource.status, *resource.status.chores.values()):
+        yield from (status.current_run.token,) if status.current_run else ()
+        yield from (slot_token(status.last_slot),) if status.last_slot else ()
+        yield from (f"{MANUAL}{status.last_manual_sync}",) if status.last_manual_sync else ()
+    yield from (f"{MANUAL}{resource.spec.manual}",) if resource.spec.manual else ()
+    newest = lock.since.replace(second=0, microsecond=0) + _CLOCK_ERROR
+    for back in range(int(_MEMORY / _MINUTE)):
+        yield slot_token(newest - back * _MINUTE)
+
+
+def _has_ended(pod: Pod) -> bool:
+    """Whether kubelet itself has said so: a pod that is merely given up for lost has no exit code."""
+    return pod.phase in ("Succeeded", "Failed") and pod.exit_code is not None
+
+
+def _told(lock: Lock, movers: Movers, *, now: datetime) -> str:
+    holder = holder_of(lock, movers, now=now)
+    held = f"{lock.host} since {format_time(lock.since)}"
+    if holder.owner is None:
+        return f"{held} (not a mover of Quill: when no restic runs there any more, remove it with restic unlock)"
+    whose = f"a mover of {holder.owner.kind} {holder.owner.namespace}/{holder.owner.name}"
+    if holder.is_dead:
+        return f"{held} ({whose} that is dead; its lock is being removed)"
+    if holder.is_listed:
+        return f"{held} ({whose})"
+    return f"{held} ({whose} that has gone; its lock is removed when nobody has renewed it for ten minutes)"
