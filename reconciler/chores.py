@@ -28,7 +28,7 @@ def with_chores(
         return (resource,)
     wanted = dict(_specs(resource.spec)) if listed.last_sync_time else {}
     if dead_locks:
-        wanted[Chore.UNLOCK] = _unlock(resource.spec, token_of(dead_locks[0]))
+        wanted[Chore.UNLOCK] = _unlock(resource, token_of(dead_locks[0]))
     ending = [chore for chore in Chore if chore in left or _is_outstanding(listed.chores.get(chore))]
     ended = {each: replace(resource.spec, paused=True, action=_ACTIONS[each]) for each in ending if each not in wanted}
     chores = (
@@ -72,8 +72,11 @@ def _specs(spec: Spec) -> Iterator[tuple[str, Spec]]:
         yield Chore.VERIFY, replace(own, action=Action.CHECK, schedule=spec.verify.schedule)
 
 
-def _unlock(spec: Spec, token: str) -> Spec:
-    return replace(spec, action=Action.UNLOCK, schedule=None, run_on_create=False, manual=token)
+def _unlock(resource: Resource, token: str) -> Spec:
+    """Each is tried once: tokens are in order, and one that is not newer than what was handled asks for nothing."""
+    handled = resource.status.chores.get(Chore.UNLOCK, Status()).last_manual_sync or ""
+    own = replace(resource.spec, action=Action.UNLOCK, schedule=None, run_on_create=False)
+    return replace(own, manual=max(token, handled))
 
 
 def _chore(resource: Resource, name: str, spec: Spec, *, dead_locks: tuple[Lock, ...]) -> Resource:

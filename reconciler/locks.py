@@ -78,11 +78,10 @@ def token_of(lock: Lock) -> str:
 
 
 def left_behind(resource: Resource, movers: Movers, *, now: datetime) -> tuple[Lock, ...]:
-    """The locks of dead movers that a CR's own have met: first the one to be removed now; none when all were tried."""
+    """The locks of dead movers that a CR's own have met, first the one to be removed next, if not all were tried."""
     former = resource.status.chores.get(Chore.UNLOCK, Status()).last_manual_sync or ""
     dead = [lock for lock in reported(resource.status) if holder_of(lock, movers, now=now).is_dead]
-    first = next((lock for lock in dead if token_of(lock) > former), None)
-    return (first, *(lock for lock in dead if lock != first)) if first else ()
+    return tuple(sorted(dead, key=lambda lock: (token_of(lock) <= former, token_of(lock))))
 
 
 def explained(decision: Decision, movers: Movers, *, now: datetime) -> Decision:

@@ -352,3 +352,76 @@ def test_two_first_backups_at_once_can_both_be_restored(place):
         code, report = place.run("restore", QUILL_HOST=host, QUILL_DATA=str(target))
         assert (code, report["result"]) == (0, "Successful")
         assert contents(target) == contents(place.data)
+
+
+# --- locks of the dead
+
+elsewhere = pytest.mark.skipif(
+    os.geteuid() != 0 or not shutil.which("unshare"), reason="only root gives a process another host and other numbers"
+)
+FAR = 20_000  # a process number that no mover comes to
+
+
+def on_host(host, pid, command):
+    """A command in a container of that name; the first process that it starts has this number."""
+    begin = 'hostname "$0"; echo "$1" >/proc/sys/kernel/ns_last_pid; shift; "$@"; exit $?'
+    nobody = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+    inside = ["sh", "-c", begin, host, str(pid - 1), *nobody, *command]
+    return ["unshare", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc", *inside]
+
+
+def die(place, host, pid):
+    """A backup on that host is killed while it has its lock, of which this is the id."""
+    before = set(locks(place))
+    environment = {**place.environment, "PATH": "/usr/bin:/bin"}
+    command = on_host(host, pid, ["restic", "backup", "--quiet", str(place.data)])
+    with subprocess.Popen(command, env=environment, start_new_session=True) as process:
+        wait_for(lambda: set(locks(place)) - before)
+        os.killpg(process.pid, signal.SIGKILL)
+    (lock,) = set(locks(place)) - before
+    return lock
+
+
+def bury(place, host, *ids, pid, first=2):
+    """The mover that removes the first of these locks; its report."""
+    report = place.report_file()
+    report.write_text("")
+    settings = {**place.environment, "QUILL_ACTION": "unlock", "QUILL_REPORT": str(report)}
+    settings |= {"QUILL_LOCKS": " ".join(ids), "QUILL_LOCK_PID": str(pid)}
+    inside = [
+        "env",
+        *(f"{name}={value}" for name, value in settings.items()),
+        *SHELLS[place.shell],
+        "-c",
+        SCRIPT.read_text(),
+    ]
+    subprocess.run(on_host(host, first, inside), check=False, capture_output=True)
+    return place.report()
+
+
+@elsewhere
+def test_of_two_dead_movers_only_the_named_one_loses_its_lock(endless):
+    one, other, laptop = (die(endless, host, FAR) for host in ("mover-one", "mover-other", "laptop"))
+    assert bury(endless, "mover-one", one, other, pid=FAR)["result"] == "Successful"
+    assert set(locks(endless)) == {other, laptop}
+    assert bury(endless, "mover-other", other, pid=FAR)["result"] == "Successful"
+    assert locks(endless) == [laptop]
+
+
+@elsewhere
+def test_a_dead_movers_number_that_is_taken_here_is_passed_by(endless):
+    """Started so that without care restic, or a thread of it, gets the number of the dead mover."""
+    lock = die(endless, "mover", 400)
+    numbers = range(330, 400, 3)
+    stuck = next((first for first in numbers if _stays(endless, lock, first)), None)
+    assert stuck, "no start of a mover led to the number of the dead one"
+    assert bury(endless, "mover", lock, pid=400, first=stuck)["result"] == "Successful"
+    assert locks(endless) == []
+
+
+def _stays(place, lock, first):
+    """Whether a mover that takes no care of the number fails; if it did not, the lock is put back."""
+    kept = (place.root / "repository" / "locks" / lock).read_bytes()
+    report = bury(place, "mover", lock, pid=0, first=first)
+    (place.root / "repository" / "locks" / lock).write_bytes(kept)
+    return report.get("reason") == "LockNotRemoved"

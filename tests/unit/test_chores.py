@@ -149,9 +149,10 @@ def test_a_dead_lock_is_removed_at_once_and_before_any_good_sync():
     assert with_chores(locked_out(), (), (LOCK,))[0].dead_locks == ()
 
 
-def test_it_is_removed_once():
-    handled = locked_out(chores={"unlock": Status(last_manual_sync=token_of(LOCK))})
-    assert isinstance(decide(unlocking(handled), Children(), now=NOW), Wait)
+@pytest.mark.parametrize("handled", [LOCK, replace(LOCK, observed=NOW)], ids=["it", "a-later-one"])
+def test_it_is_tried_once(handled):
+    tried = locked_out(chores={"unlock": Status(last_manual_sync=token_of(handled))})
+    assert isinstance(decide(unlocking(tried), Children(), now=NOW), Wait)
 
 
 def test_a_paused_resource_removes_nothing():

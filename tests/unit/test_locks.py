@@ -164,9 +164,9 @@ def test_dead_locks_are_removed_one_after_the_other():
 
 def test_what_was_tried_in_vain_is_tried_again_only_when_it_was_met_again():
     tried = {"unlock": Status(last_manual_sync=token_of(SECOND))}
-    assert removed_from(met(FIRST, SECOND, chores=tried)) == ()
-    again = replace(FIRST, observed=at("09:55:00"))
-    assert removed_from(met(again, chores=tried)) == (again,)
+    assert removed_from(met(FIRST, SECOND, chores=tried)) == (FIRST, SECOND)
+    again = replace(SECOND, observed=at("09:55:00"))
+    assert removed_from(met(FIRST, again, chores=tried)) == (again, FIRST)
 
 
 @pytest.mark.parametrize("locks", [(), (FOREIGN,)], ids=["none", "foreign"])
