@@ -7,7 +7,7 @@ renewed the lock for twice the time in which a restic that lives does so. All ot
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -35,7 +35,7 @@ class Movers:
     """What one tick knows of movers: the CRs that it may look at, and all that was made for any."""
 
     resources: tuple[Resource, ...] = ()
-    children: tuple[Children, ...] = ()
+    children: Collection[Children] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,7 +49,7 @@ class World:
     @property
     def movers(self) -> Movers:
         """What is known of movers, to tell whose a lock is."""
-        return Movers(resources=self.resources, children=tuple(self.children.values()))
+        return Movers(resources=self.resources, children=self.children.values())
 
     def surroundings_of(self, resource: Resource) -> Surroundings:
         """The claims of a CR's namespace; pods and an admin's word are in look_around."""
