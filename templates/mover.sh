@@ -160,16 +160,6 @@ function utf8(rune) {
         : sprintf("%c", 240 + int(rune / 262144)) sprintf("%c", 128 + int(rune / 4096) % 64)) \
         sprintf("%c", 128 + int(rune / 64) % 64) sprintf("%c", 128 + rune % 64)
 }
-# Seconds since 1970 of a time as restic writes it; a year begins in March here, so that a leap day ends it.
-function epoch(s,   year, month, day, zone, offset) {
-    year = substr(s, 1, 4) + 0; month = substr(s, 6, 2) + 0; day = substr(s, 9, 2) + 0
-    if (month < 3) { year--; month += 12 }
-    day += int((153 * (month - 3) + 2) / 5) + 365 * year + int(year / 4) - int(year / 100) + int(year / 400) - 719469
-    zone = substr(s, 20)
-    sub(/^\.[0-9]+/, "", zone)
-    offset = zone ~ /^[-+]/ ? (substr(zone, 1, 1) "1") * (substr(zone, 2, 2) * 3600 + substr(zone, 5, 2) * 60) : 0
-    return day * 86400 + substr(s, 12, 2) * 3600 + substr(s, 15, 2) * 60 + substr(s, 18, 2) - offset
-}
 '
 
 # Copies what restic prints to the log and, at its end, writes what it came to, a line each: reason, message,
