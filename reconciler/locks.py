@@ -24,6 +24,7 @@ RENEWAL: Final = timedelta(minutes=10)
 """A restic that lives writes its lock anew every five minutes."""
 
 _MEMORY: Final = timedelta(days=3)  # from a slot to the last renewal: a day to prepare, a day to work, and attempts
+_LIFETIME: Final = timedelta(days=365)  # times beyond are nobody's, whatever a repository says
 _CLOCK_ERROR: Final = timedelta(hours=1)
 _MINUTE: Final = timedelta(minutes=1)
 _MOVER: Final = re.compile(r"(?P<job>[a-z][a-z0-9-]{0,38}-[0-9a-f]{12})-[a-z0-9]{5}")
@@ -50,7 +51,7 @@ class Holder:
 def holder_of(lock: Lock, movers: Movers, *, now: datetime) -> Holder:
     """Who holds a lock, as far as it can be proven."""
     named = _MOVER.fullmatch(lock.host)
-    if named is None or named["job"].partition("-")[0] not in list(Action):
+    if named is None or named["job"].partition("-")[0] not in list(Action) or abs(now - lock.since) > _LIFETIME:
         return Holder()
     jobs = tuple(job for each in movers.children for job in each.jobs if job.name == named["job"])
     owners = (each for each in movers.resources if _would_make(each, named["job"], _tokens(each, lock, jobs)))

@@ -1,7 +1,7 @@
 """Whose a lock is must be proven, and that its holder is dead: every row that is not both leaves the lock alone."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -97,6 +97,12 @@ def near_miss(owner):
 )
 def test_what_is_not_proven_is_not_ours(host, known):
     assert holder_of(lock(host), movers(*known), now=NOW) == Holder()
+
+
+@pytest.mark.parametrize("since", [datetime.min, datetime.max, datetime(2025, 3, 3)])  # noqa: DTZ001, DTZ901
+def test_a_time_beyond_reason_is_nobodys(since):
+    held = lock(pod_name(SOURCE), "09:00:00")
+    assert holder_of(replace(held, since=since.replace(tzinfo=UTC)), movers(SOURCE), now=NOW) == Holder()
 
 
 def test_a_job_that_is_still_there_proves_a_run_that_nobody_remembers():
