@@ -1138,10 +1138,17 @@ def test_what_cannot_be_read_of_locks_is_left_out(mover, replies, count):
 
 def test_many_locks_of_long_names_fit_into_the_report(mover):
     listed = Reply(out="".join(f"{each}\n" for each in LOCK_IDS))
-    locks = held_by('"\\' * 200, pid=2**31)
-    words = old_fatal(LOCKED + '"' * 2000)
-    report = mover.run("prune", {"prune": words, "list": listed, "cat": [CONFIG, locks]}).report
-    assert len(report["locks"]) == 6
+    counted = dict.fromkeys(
+        ("files_new", "files_changed", "dirs_new", "dirs_changed", "data_blobs", "data_added"), 2**50
+    )
+    replies = {
+        "backup": Reply(out=json.dumps(SAVED | counted) + "\n"),
+        "forget": old_fatal(LOCKED + '"' * 2000),
+        "list": listed,
+        "cat": [CONFIG, held_by('"\\' * 200, pid=2**31)],
+    }
+    report = mover.run("backup", replies, QUILL_RETAIN="--keep-last=1").report
+    assert (len(report["locks"]), report["summary"]["data_added"]) == (6, 2**50)
 
 
 def test_no_secret_is_reported_as_a_host(mover):
