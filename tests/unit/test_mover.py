@@ -16,7 +16,7 @@ import pytest
 
 from reconciler.model import Action, CopyMethod, Run
 from reconciler.observed import Job, JobState, Pod
-from reconciler.results import result_of
+from reconciler.results import _STATISTICS, result_of
 
 SCRIPT = Path(__file__).parents[2] / "templates" / "mover.sh"
 
@@ -1138,7 +1138,7 @@ def test_what_cannot_be_read_of_locks_is_left_out(mover, replies, count):
 
 def test_many_locks_of_long_names_fit_into_the_report(mover):
     listed = Reply(out="".join(f"{each}\n" for each in LOCK_IDS))
-    counted = dict.fromkeys(
+    counted = dict.fromkeys(_STATISTICS, 2**50)
         ("files_new", "files_changed", "dirs_new", "dirs_changed", "data_blobs", "data_added"), 2**50
     )
     replies = {
