@@ -421,7 +421,9 @@ def test_a_dead_movers_number_that_is_taken_here_is_passed_by(endless):
 
 def _stays(place, lock, first):
     """Whether a mover that takes no care of the number fails; if it did not, the lock is put back."""
-    kept = (place.root / "repository" / "locks" / lock).read_bytes()
+    file = place.root / "repository" / "locks" / lock
+    kept = file.read_bytes()
     report = bury(place, "mover", lock, pid=0, first=first)
-    (place.root / "repository" / "locks" / lock).write_bytes(kept)
+    file.write_bytes(kept)
+    os.chown(file, NOBODY, NOBODY)
     return report.get("reason") == "LockNotRemoved"

@@ -1139,8 +1139,6 @@ def test_what_cannot_be_read_of_locks_is_left_out(mover, replies, count):
 def test_many_locks_of_long_names_fit_into_the_report(mover):
     listed = Reply(out="".join(f"{each}\n" for each in LOCK_IDS))
     counted = dict.fromkeys(_STATISTICS, 2**50)
-        ("files_new", "files_changed", "dirs_new", "dirs_changed", "data_blobs", "data_added"), 2**50
-    )
     replies = {
         "backup": Reply(out=json.dumps(SAVED | counted) + "\n"),
         "forget": old_fatal(LOCKED + '"' * 2000),
