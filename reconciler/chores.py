@@ -13,7 +13,7 @@ from typing import Final
 from reconciler.locks import reported, token_of, unlocked
 from reconciler.model import Action, Chore, Condition, Lock, Resource, Spec, Status
 
-_ACTIONS: Final = {Chore.VERIFY: Action.CHECK, Chore.UNLOCK: Action.UNLOCK}
+_ACTIONS: Final = {Chore.VERIFY: Action.CHECK, Chore.DRILL: Action.DRILL, Chore.UNLOCK: Action.UNLOCK}
 
 
 def with_chores(
@@ -31,10 +31,11 @@ def with_chores(
         wanted[Chore.UNLOCK] = _unlock(resource, token_of(dead_locks[0]))
     ending = [chore for chore in Chore if chore in left or _is_outstanding(listed.chores.get(chore))]
     ended = {each: replace(resource.spec, paused=True, action=_ACTIONS[each]) for each in ending if each not in wanted}
-    chores = (
+    chores = [
         _chore(resource, name, spec, dead_locks=dead_locks if name == Chore.UNLOCK else ())
-        for name, spec in (wanted | ended).items()
-    )
+        for name, spec in wanted.items()
+    ]
+    chores += [_unsaid(_chore(resource, name, spec, dead_locks=())) for name, spec in ended.items()]
     return replace(resource, status=_own(listed)), *chores
 
 
@@ -45,13 +46,14 @@ def combined(listed: Status, main: Status, chores: Mapping[str, Status]) -> Stat
     if unlock := chores.get(Chore.UNLOCK):
         main = unlocked(replace(main, chores=dict(chores)), unlock)
         chores = main.chores
-    check = chores.get(Chore.VERIFY)
-    last = check.latest_mover_status if check else None
+    check, drill = chores.get(Chore.VERIFY), chores.get(Chore.DRILL)
+    proof = _proof(check) if check else None
     status = replace(
         main,
         chores=dict(chores),
-        verified=last.successful if last else None,
+        verified=proof.status == "True" if proof else None,
         last_verified_time=check.last_sync_time if check else None,
+        last_drill_time=drill.last_sync_time if drill else None,
     )
     complaint = _complaint(status)
     ready = next((each for each in status.conditions if each.type == "Ready"), None)
@@ -62,7 +64,7 @@ def combined(listed: Status, main: Status, chores: Mapping[str, Status]) -> Stat
 
 
 def _asks_for_chores(spec: Spec) -> bool:
-    return spec.verify is not None
+    return spec.verify is not None or spec.drill is not None
 
 
 def _specs(spec: Spec) -> Iterator[tuple[str, Spec]]:
@@ -70,6 +72,8 @@ def _specs(spec: Spec) -> Iterator[tuple[str, Spec]]:
     own = replace(spec, manual=None, run_on_create=False)
     if spec.verify:
         yield Chore.VERIFY, replace(own, action=Action.CHECK, schedule=spec.verify.schedule)
+    if spec.drill:
+        yield Chore.DRILL, replace(own, action=Action.DRILL, schedule=spec.drill.schedule)
 
 
 def _unlock(resource: Resource, token: str) -> Spec:
@@ -91,6 +95,12 @@ def _chore(resource: Resource, name: str, spec: Spec, *, dead_locks: tuple[Lock,
     return replace(resource, chore=str(name), spec=spec, status=status, dead_locks=dead_locks)
 
 
+def _unsaid(chore: Resource) -> Resource:
+    """Without what it found: nobody asks for that any more."""
+    conditions = tuple(each for each in chore.status.conditions if each.type != "Proven")
+    return replace(chore, status=replace(chore.status, conditions=conditions))
+
+
 def _is_outstanding(status: Status | None) -> bool:
     return status is not None and status.current_run is not None and status.next_retry_time is None
 
@@ -102,13 +112,26 @@ def _own(listed: Status) -> Status:
     conditions = listed.conditions
     if set(said) <= set(conditions):
         conditions = tuple(each for each in conditions if each not in said)
-    return replace(listed, chores={}, verified=None, last_verified_time=None, conditions=conditions)
+    return replace(
+        listed, chores={}, verified=None, last_verified_time=None, last_drill_time=None, conditions=conditions
+    )
 
 
 def _complaint(status: Status) -> Condition | None:
-    """What a chore failed of for good; of several the first. A lock that is in nobody's way any more is nothing."""
+    """What is wrong with the data, else what a chore failed of for good; of several the first.
+
+    A lock that is in nobody's way any more is nothing.
+    """
+    proofs = (_proof(of_it) for of_it in status.chores.values())
+    found = (replace(each, type="Stalled", status="True") for each in proofs if each and each.status == "False")
     chores = (of_it for chore, of_it in status.chores.items() if chore != Chore.UNLOCK or reported(status))
-    return next((each for of_it in chores for each in of_it.conditions if each.type == "Stalled"), None)
+    stalled = (each for of_it in chores for each in of_it.conditions if each.type == "Stalled")
+    return next(found, None) or next(stalled, None)
+
+
+def _proof(status: Status) -> Condition | None:
+    """What the last run that came to a verdict found, whatever has failed since; see verification.py."""
+    return next((each for each in status.conditions if each.type == "Proven"), None)
 
 
 def _said(complaint: Condition) -> tuple[Condition, Condition]:

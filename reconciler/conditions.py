@@ -13,12 +13,13 @@ from reconciler.collisions import REASON as COLLISION
 from reconciler.decision import CREATE, MANUAL, schedule_key, schedule_since
 from reconciler.failures import HELD, LOCKED, MAX_ATTEMPTS, Policy, policy_of
 from reconciler.locks import RENEWAL
-from reconciler.model import Action, Condition, Lock, MoverIdentity, Problem, Resource, Run, Status
+from reconciler.model import Action, Condition, Lock, MoverIdentity, MoverResult, Problem, Resource, Run, Status
 from reconciler.naming import ACCEPT_SHRUNKEN
 from reconciler.observed import Job
 from reconciler.plans import Advance, Finish, Wait
 from reconciler.schedule import next_slot
 from reconciler.status import format_time, parse_time
+from reconciler.verification import part_read, verdict
 
 _FIRST_BACKOFF = timedelta(minutes=1)
 _MESSAGE_LIMIT = 2048
@@ -28,6 +29,7 @@ _DONE = {
     Action.PRUNE: "prune",
     Action.CHECK: "verification",
     Action.UNLOCK: "unlock",
+    Action.DRILL: "drill",
 }
 
 
@@ -145,9 +147,12 @@ def finished(resource: Resource, status: Status, decision: Finish, *, now: datet
         current_run=None,
         next_retry_time=None,
         latest_mover_status=result,
+        last_subset=part_read(result) or status.last_subset,
         repository_id=result.repository_id or status.repository_id,
         locks=_locks(status, decision),
     )
+    if (proof := verdict(resource.spec.action, result)) is not None:
+        status = _with(status, now, ("Proven", proof, result.reason or "Verified", _ended(resource, result)))
     if not result.successful:
         return _failed(resource, status, decision, now=now)
     began = status.last_sync_start_time or decision.ended
@@ -160,13 +165,13 @@ def finished(resource: Resource, status: Status, decision: Finish, *, now: datet
         latest_image=decision.image or status.latest_image,
     )
     status = _without(status, "Stalled", "Reconciling")
+    text = _ended(resource, result)
     waits, what = ("WaitingForSchedule", "the next slot")
     if not resource.spec.schedule:
         waits, what = ("WaitingForManual", "a new spec.trigger.manual")
-    aside = f"; {result.message}" if result.message else ""
     if status.held_slot:
-        aside += f"; {_how_to_accept(status.held_slot)}"
-    status = _with(status, now, ("Ready", True, waits, f"last {_DONE[resource.spec.action]} succeeded{aside}"))
+        text += f"; {_how_to_accept(status.held_slot)}"
+    status = _with(status, now, ("Ready", True, waits, text))
     return _with(status, now, ("Synchronizing", False, waits, f"waiting for {what}"))  # as the next tick would say
 
 
@@ -189,7 +194,7 @@ def retry_time(resource: Resource, decision: Finish, *, now: datetime) -> dateti
 def _failed(resource: Resource, status: Status, decision: Finish, *, now: datetime) -> Status:
     result, run = decision.result, decision.run
     status = replace(status, consecutive_failures=status.consecutive_failures + 1)
-    text = f"{_DONE[resource.spec.action]} failed: {result.reason}: {result.message}"
+    text = _ended(resource, result)
     if result.reason == HELD:
         status = replace(status, held_slot=_held_since(status))
         text = f"{text}; {_how_to_accept(status.held_slot or now)}"
@@ -201,6 +206,13 @@ def _failed(resource: Resource, status: Status, decision: Finish, *, now: dateti
         status = _without(_consumed(status, run), "Reconciling")
         status = _with(status, now, ("Ready", False, result.reason, text), ("Stalled", True, result.reason, text))
     return _with(status, now, ("Synchronizing", False, "Error", text))
+
+
+def _ended(resource: Resource, result: MoverResult) -> str:
+    what = _DONE[resource.spec.action]
+    if not result.successful:
+        return f"{what} failed: {result.reason}: {result.message}"
+    return f"last {what} succeeded{f'; {result.message}' if result.message else ''}"
 
 
 def _held_since(status: Status) -> datetime | None:

@@ -10,7 +10,11 @@ from reconciler.naming import event_name
 from reconciler.status import format_time
 
 _NOTE_LIMIT: Final = 1024
-_SUBJECTS: Final[Mapping[str, str]] = {Action.CHECK: "Verification", Action.UNLOCK: "Unlock"}
+_SUBJECTS: Final[Mapping[str, str]] = {
+    Action.CHECK: "Verification",
+    Action.DRILL: "Drill",
+    Action.UNLOCK: "Unlock",
+}
 _SYNC: Final = "Transfer"
 """Reasons are a subject and what became of it: TransferStarted as VolSync has it, VerificationFailed."""
 

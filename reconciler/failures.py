@@ -87,8 +87,14 @@ _ROWS: Final = (
     Failure(
         reason="RepositoryDamaged",
         policy=Policy.STOP,
-        meaning="A verification found data missing or changed in the repository.",
+        meaning="A verification or a drill found data missing or changed in the repository.",
         remedy="Read the mover's log, then restic's documentation on repairing a damaged repository.",
+    ),
+    Failure(
+        reason="DrillFailed",
+        policy=Policy.STOP,
+        meaning="A drill restored the newest snapshot, and what came of it is not what was saved.",
+        remedy="Its volume stays for an hour: compare it. Then verify the repository with all its data.",
     ),
     Failure(
         reason="EmptyVolume",

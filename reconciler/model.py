@@ -27,6 +27,7 @@ class Action(StrEnum):
     RESTORE = "restore"
     PRUNE = "prune"
     CHECK = "check"
+    DRILL = "drill"
     UNLOCK = "unlock"
 
 
@@ -34,6 +35,7 @@ class Chore(StrEnum):
     """What a CR does beside its syncs, with a schedule and a status of its own; the value names its field there."""
 
     VERIFY = "verify"
+    DRILL = "drill"
     UNLOCK = "unlock"
 
 
@@ -82,7 +84,15 @@ class Guard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verify:
-    """``spec.restic.verify``: when the repository is checked."""
+    """``spec.restic.verify``: when the repository is checked, and in how many parts its data is read, if at all."""
+
+    schedule: str
+    parts: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drill:
+    """``spec.restic.drill``: when the newest snapshot is restored for proof."""
 
     schedule: str
 
@@ -118,6 +128,7 @@ class Spec:
     retain: tuple[tuple[str, str], ...] = ()
     guard: Guard = field(default_factory=Guard)
     verify: Verify | None = None
+    drill: Drill | None = None
     on_missing: str = "Fail"
     previous: int = 0
     restore_as_of: datetime | None = None
@@ -203,6 +214,8 @@ class Status:
     last_unlock_host: str | None = None
     verified: bool | None = None
     last_verified_time: datetime | None = None
+    last_drill_time: datetime | None = None
+    last_subset: int | None = None
     chores: Mapping[str, "Status"] = field(default_factory=dict)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from reconciler.model import Action, CopyMethod, Guard, Kind, Resource, Spec, Status, Verify
+from reconciler.model import Action, CopyMethod, Drill, Guard, Kind, Resource, Spec, Status, Verify
 from reconciler.naming import ACCEPT_SHRUNKEN
 from reconciler.status import parse_identity, parse_status, parse_time
 
@@ -36,6 +36,7 @@ def parse_spec(kind: Kind, raw: Mapping[str, Any]) -> Spec:
     trigger, restic = raw["trigger"], raw["restic"]
     security = restic.get("moverSecurityContext")
     capacity, guard = restic.get("capacity"), restic.get("guard", {})
+    verify, drill = restic.get("verify"), restic.get("drill")
     return Spec(
         action=Action(restic.get("resticArg", _DEFAULT_ACTION[kind])),
         secret=restic["resticConfig"],
@@ -51,7 +52,8 @@ def parse_spec(kind: Kind, raw: Mapping[str, Any]) -> Spec:
         ignore_inode=restic.get("ignoreInode", False),
         retain=tuple((name, str(value)) for name, value in restic.get("retain", {}).items()),
         guard=Guard(mode=guard.get("mode", "Hold"), min_percent=guard.get("minPercent", 10)),
-        verify=Verify(schedule=verify["schedule"]) if (verify := restic.get("verify")) else None,
+        verify=Verify(schedule=verify["schedule"], parts=verify.get("readDataSubset")) if verify else None,
+        drill=Drill(schedule=drill["schedule"]) if drill else None,
         on_missing=restic.get("onMissing", "Fail"),
         previous=restic.get("previous", 0),
         restore_as_of=parse_time(restic["restoreAsOf"].upper()) if "restoreAsOf" in restic else None,

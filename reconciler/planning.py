@@ -12,11 +12,15 @@ from reconciler.naming import PRIVILEGED_MOVERS, child_name, host_of
 from reconciler.observed import Children, Job, Surroundings, Volume
 from reconciler.plans import Advance, JobPlan, SnapshotPlan, VolumePlan, Wait
 from reconciler.status import format_time
+from reconciler.verification import next_part
 
 _EXCLUSIVE_NODE = "ReadWriteOnce"
 _SOLE_POD = "ReadWriteOncePod"
+_READ_ONLY = "ReadOnlyMany"
 _ROOT = 0
 _REPOSITORY_ONLY = frozenset({Action.PRUNE, Action.CHECK, Action.UNLOCK})
+_RESTORING = frozenset({Action.RESTORE, Action.DRILL})
+_OF_A_SOURCE_VOLUME = frozenset({Action.BACKUP, Action.DRILL})
 
 
 def needs_pods(resource: Resource) -> bool:
@@ -49,10 +53,10 @@ def start_plan(resource: Resource, run: Run, surroundings: Surroundings) -> JobP
         copy_method=spec.copy_method,
         secret=spec.secret,
         claim=child_name(resource, "volume", run) if own_volume else user_claim,
-        source=spec.source_pvc or "" if spec.action is Action.BACKUP else "",
+        source=(spec.source_pvc or "") if spec.action in _OF_A_SOURCE_VOLUME else "",
         host=host_of(resource) if works_on_data else None,
         node_name=None if own_volume else _node_of(user_claim, surroundings),
-        security=identity if spec.action is Action.RESTORE else _reader(identity),
+        security=identity if spec.action in _RESTORING else _reader(identity),
         privileged=identity.run_as_user == _ROOT,
         settings=settings_of(resource),
         hostname=resource.dead_locks[0].host if resource.dead_locks else "",
@@ -78,6 +82,8 @@ def advance_plan(
     if step.job.action is Action.RESTORE:
         return _restore_volume(resource, step.job)
     source = surroundings.claims.get(source_of(resource, step.job))
+    if step.job.action is Action.DRILL:
+        return _drill_volume(step.job, source)
     return _backup_volume(resource, step.job, children=children, source=source)
 
 
@@ -112,7 +118,9 @@ def settings_of(resource: Resource) -> dict[str, str]:
         }
     if dead := resource.dead_locks:
         return {"QUILL_LOCKS": " ".join(lock.id for lock in dead), "QUILL_LOCK_PID": str(dead[0].pid)}
-    if spec.action in _REPOSITORY_ONLY:
+    if spec.action is Action.CHECK and spec.verify and spec.verify.parts:
+        return {"QUILL_SUBSET": next_part(status.last_subset, spec.verify.parts)}
+    if spec.action is not Action.BACKUP:
         return {}
     accepted = status.held_slot is not None and resource.accepted_slot == format_time(status.held_slot)
     return {
@@ -171,7 +179,7 @@ def _makes_volume(resource: Resource) -> bool:
     spec = resource.spec
     if spec.action is Action.BACKUP:
         return spec.copy_method is not CopyMethod.NONE
-    return spec.action is Action.RESTORE and spec.destination_pvc is None
+    return spec.action is Action.DRILL or (spec.action is Action.RESTORE and spec.destination_pvc is None)
 
 
 def _user_claim(resource: Resource) -> str | None:
@@ -209,6 +217,20 @@ def _restore_volume(resource: Resource, job: Job) -> VolumePlan:
         size=resource.spec.capacity or "0",
         access_modes=resource.spec.access_modes,
         storage_class_name=resource.spec.storage_class_name,
+    )
+
+
+def _drill_volume(job: Job, source: Volume | None) -> VolumePlan | None:
+    """As large as the volume it was saved from, since that is what a restore will have; new and empty."""
+    if source is None:
+        return None
+    return VolumePlan(
+        name=job.claim,
+        run=job.run,
+        job=job.name,
+        size=str(source.capacity),
+        access_modes=tuple(mode for mode in source.access_modes if mode != _READ_ONLY) or (_EXCLUSIVE_NODE,),
+        storage_class_name=source.storage_class_name,
     )
 
 

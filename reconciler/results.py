@@ -43,6 +43,8 @@ _STATISTICS: Final = (
     "remaining_bytes",
     "snapshots_kept",
     "snapshots_removed",
+    "subset",
+    "subsets",
 )
 
 

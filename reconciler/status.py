@@ -20,6 +20,7 @@ _TIMES: Final = {
     "heldSlot": "held_slot",
     "lastUnlockTime": "last_unlock_time",
     "lastVerifiedTime": "last_verified_time",
+    "lastDrillTime": "last_drill_time",
 }
 _PLAIN: Final = {
     "observedGeneration": "observed_generation",
@@ -31,6 +32,7 @@ _PLAIN: Final = {
     "schemaFingerprint": "schema_fingerprint",
     "lastUnlockHost": "last_unlock_host",
     "verified": "verified",
+    "lastSubset": "last_subset",
 }
 _OF_THE_WHOLE: Final = frozenset({"observedGeneration", "schemaFingerprint", "repositoryID", "moverIdentity"})
 """Fields that a chore has from its CR."""

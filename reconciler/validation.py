@@ -25,7 +25,7 @@ from reconciler.quantity import parse_quantity
 
 __all__ = ["fingerprint", "parse", "validate"]
 
-_SCHEDULES: Final = (("trigger", "schedule"), ("restic", "verify", "schedule"))
+_SCHEDULES: Final = (("trigger", "schedule"), ("restic", "verify", "schedule"), ("restic", "drill", "schedule"))
 
 
 def validate(raw: Mapping[str, Any]) -> Resource | tuple[Problem, ...]:

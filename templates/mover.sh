@@ -165,10 +165,13 @@ function utf8(rune) {
 # Copies what restic prints to the log and, at its end, writes what it came to, a line each: reason, message,
 # whether a signal stopped it, numbers, snapshot. restic may print any amount: only a few lines of it are ever held.
 listen='
+BEGIN { proving = ENVIRON["QUILL_ACTION"] ~ /^(check|drill)$/ }
 BEGIN { statistics = "files_new files_changed files_unmodified dirs_new dirs_changed dirs_unmodified data_blobs tree_blobs " \
     "data_added total_files_processed total_bytes_processed total_duration files_restored bytes_restored total_files total_bytes" }
 /^\{.*"message_type": *"(verbose_)?status"/ { if (statuses++ % 60 == 0) print redact($0); next }
+/^\{.*"struct_type": *"(snapshot|node)"/ { count_listed(); next } # of any number of files: not into the log
 { gsub(/\033\[[0-9;]*[A-Za-z]/, ""); print redact($0); fflush() }
+proving { witness($0) }
 /^\{.*"message_type": *"summary"/ { summary = $0; next }
 /^\{.*"message_type": *"exit_error"/ {
     if (/context canceled/) next
@@ -201,6 +204,8 @@ END {
     count = split(statistics, statistic, " ")
     for (i = 1; i <= count; i++) if (value[statistic[i]] ~ /^[0-9]+(\.[0-9]+)?(e[-+]?[0-9]+)?$/)
         pruned = pruned (pruned ? "," : "") "\"" statistic[i] "\":" value[statistic[i]]
+    if (listed) pruned = "\"total_files\":" nodes + 0 ",\"total_bytes\":" sprintf("%.0f", size)
+    if (proving) judge()
     said = ENVIRON["QUILL_SAID"]
     if (fatal_reason == "EmptyVolume" && errors) fatal_reason = "PermissionDenied"
     print (fatal_reason ? fatal_reason : other) > said
@@ -221,12 +226,41 @@ function bytes(number, unit,   i) {
     if (unit ~ /iB/) for (i = index("KMGTPE", substr(unit, 1, 1)); i > 0; i--) number *= 1024
     return sprintf("%.0f", number)
 }
+# Regular files and their bytes, as the summary of a snapshot has them. A quote within a name has a backslash before it.
+function count_listed() {
+    listed = 1
+    if (!/"type": *"file"/) return
+    nodes++
+    if (match($0, /"size": *[0-9]+/)) size += substr($0, RSTART + 7, RLENGTH - 7)
+}
+# What a check or a restore says of the data. Some words prove damage. That something is missing is believed only where
+# nothing was in the way: a list that a network cut short makes restic 0.14 miss packs, too.
+function witness(s,   words, way) {
+    words = tolower(s)
+    if (words ~ /returned error, retrying after |^load\(.*\) failed: /) return
+    way = reason(s, 0)
+    if (words ~ /ciphertext verification failed|invalid data returned|(pack|blob) id does not match|header size does not match/ ||
+        words ~ /unexpected (pack id|file size)|file is too short|not (found|contained) in (repository|index)|unknown blob/) proofs++
+    else if (words ~ /pack [0-9a-f]+: does not exist/ ||
+        words ~ /(streampack: |readfull\(|load(raw)?( <|\()|download error: ).*(no such file|not exist|not ?found|nosuchkey)/) missing++
+    else if (words ~ /unexpected content in |invalid file size for |to be a regular file/) differing++
+    else if (way) trouble = trouble ? trouble : way
+    if (s ~ /^\{/ || !(proofs + missing + differing > seen)) return
+    seen = proofs + missing + differing
+    sub(/^ +/, "", s)
+    if (seen < 4) testimony = testimony (testimony ? "; " : "") substr(s, 1, 250)
+}
+function judge() {
+    if (proofs || (missing || gave_up_on_it && !other) && !trouble) fatal_reason = "RepositoryDamaged"
+    else if (differing && !trouble) fatal_reason = "DrillFailed"
+    if (testimony) message = testimony (seen > 3 ? " and " (seen - 3) " more" : "")
+}
 # Words about the repository are believed only where restic gave up over them. A refused key is said before a missing
 # object ("the key you provided does not exist"), and so is a silent network: neither may look like an empty repository.
 function reason(s, gave_up) {
     s = tolower(s)
     if (gave_up && s ~ /already locked/) return "RepositoryLocked"
-    if (gave_up && s ~ /repository contains errors/) return "RepositoryDamaged"
+    if (gave_up && s ~ /repository contains errors|loadindex returned errors/) gave_up_on_it = 1
     if (gave_up && s ~ /snapshot is empty/) return "EmptyVolume"
     if (gave_up && s ~ /wrong password or no key found/) return "WrongPassword"
     if (s ~ /no space left on device|disk quota exceeded|insufficient ?storage|quotaexceeded/) return "NoSpace"
@@ -271,7 +305,7 @@ END {
 }
 '
 
-# What the newest snapshot of a list holds, "FILES BYTES" as restic 0.17 and later say it, else "id ID"; nothing for none.
+# What the newest snapshot of a list holds, "FILES BYTES ID" as restic 0.17 and later say it, else "id ID"; nothing for none.
 # While a shrunken volume awaits a person's word, it is the newest from before it shrank.
 counts='
 { text = text $0 }
@@ -284,7 +318,7 @@ END {
     }
     if (newest < 0) exit
     if ((newest ".summary.total_bytes_processed") in value)
-        print value[newest ".summary.total_files_processed"], value[newest ".summary.total_bytes_processed"]
+        print value[newest ".summary.total_files_processed"], value[newest ".summary.total_bytes_processed"], value[newest ".id"]
     else print "id " value[newest ".id"]
 }
 '
@@ -435,8 +469,9 @@ work_on() {
 
 # Waiting for the lock of another mover (0.16), and holes in restored files (0.15): where restic can.
 find_options() {
-    locking='' sparse=''
-    run "$patience" "$work/help" "$action" --help || return 0
+    locking='' sparse='' verb=$action
+    [ "$action" != drill ] || verb=restore
+    run "$patience" "$work/help" "$verb" --help || return 0
     seconds=$((allowance / 2))
     if [ "$seconds" -gt 600 ]; then seconds=600; fi
     if grep -q -e --retry-lock "$work/help"; then locking="--retry-lock=${seconds}s"; fi
@@ -459,7 +494,8 @@ ask_config() { run "$patience" "$work/config" cat config --no-lock --json; }
 # no key, and nothing by prune, since the useless key might be the one of older data.
 find_key() {
     case $action,$words in
-        backup,*"config or key "*" is damaged"* | restore,*"config or key "*" is damaged"*) ;;
+        prune,*) return 1 ;;
+        *,*"config or key "*" is damaged"*) ;;
         *) return 1 ;;
     esac
     stray=${words#*config or key } stray=${stray%% *}
@@ -704,13 +740,68 @@ prune() {
 
 check() {
     mark check
-    work_on - check ${locking:+"$locking"} || give_up
+    set -- check ${locking:+"$locking"}
+    if [ -n "${QUILL_SUBSET:-}" ]; then
+        set -- "$@" "--read-data-subset=$QUILL_SUBSET"
+        numbers="\"subset\":${QUILL_SUBSET%/*},\"subsets\":${QUILL_SUBSET#*/}"
+    fi
+    work_on - "$@" || give_up
+}
+
+# The newest snapshot of this source, as a restore would take it, into a new volume that is deleted afterwards.
+drill() {
+    [ -n "${QUILL_HOST:-}" ] || fail MoverFailed "QUILL_HOST is not set"
+    cd "$data" 2>/dev/null || fail PermissionDenied "cannot enter $data"
+    mark snapshots
+    work_on "$work/snapshots" snapshots --json --no-lock --latest 1 --host "$QUILL_HOST" --path "$PWD" || give_up
+    [ "$guess" != RepositoryDamaged ] || give_up # restic 0.14 leaves out what it cannot read
+    held=$(awk "$shared$counts" "$work/snapshots")
+    [ -n "$held" ] || fail SnapshotNotFound "no snapshot of $QUILL_HOST ($PWD)"
+    chosen=${held##* }
+    mark drill
+    work_on - restore "$chosen" --verify --json --target "$PWD" ${sparse:+"$sparse"} ${locking:+"$locking"} || ask_check
+    snapshot=$chosen
+    case $held in
+        'id '*)
+            work_on - ls --json --no-lock "$chosen" || give_up
+            held=$(printf '%s' "$numbers" | sed 's/[^0-9,]//g; s/,/ /')
+            ;;
+        *) held=${held% *} ;;
+    esac
+    compare
+}
+
+# A pack that was cut off looks to a restore of restic 0.14 like a network that was. A check compares sizes.
+ask_check() {
+    explain
+    reason=$why said=$words
+    case $why,$words in
+        MoverFailed,* | RepositoryUnreachable,*EOF*)
+            work_on - check --no-lock || explain
+            [ "$why" != RepositoryDamaged ] || fail "$why" "$words; $said"
+            ;;
+    esac
+    fail "$reason" "$said"
+}
+
+# Regular files, as a snapshot counts them; not those in a lost+found that is the new file system's own.
+compare() {
+    mark compare
+    set --
+    if [ -d lost+found ] && ! ls lost+found/ >/dev/null 2>&1; then set -- -path ./lost+found -prune -o; fi
+    found=$(find . -xdev "$@" -type f -exec stat -c %s {} + 2>"$work/unseen" | awk '{ files++; bytes += $1 } END { printf "%d %.0f", files, bytes }')
+    numbers="\"total_files\":${found% *},\"total_bytes\":${found#* }"
+    if [ -s "$work/unseen" ]; then
+        warning="not all of it could be counted: $(head -n 1 "$work/unseen")"
+    elif [ "$found" != "$held" ]; then
+        fail DrillFailed "restored ${found% *} files of ${found#* } bytes, the snapshot has ${held% *} of ${held#* }"
+    fi
 }
 
 start() {
     case $action in
-        backup | restore | prune | check | unlock) ;;
-        *) fail MoverFailed "QUILL_ACTION is '$action', not backup, restore, prune, check or unlock" ;;
+        backup | restore | prune | check | drill | unlock) ;;
+        *) fail MoverFailed "QUILL_ACTION is '$action', not backup, restore, prune, check, drill or unlock" ;;
     esac
     work=$(mktemp -d "${TMPDIR:-/tmp}/mover.XXXXXX") || fail MoverFailed "cannot write to ${TMPDIR:-/tmp}"
     mkfifo "$work/pipe" || fail MoverFailed "cannot make a pipe in ${TMPDIR:-/tmp}"
@@ -722,6 +813,7 @@ start() {
         restore) restore ;;
         prune) prune ;;
         check) check ;;
+        drill) drill ;;
         unlock) unlock ;;
     esac
     phase=$action

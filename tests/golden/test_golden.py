@@ -14,12 +14,12 @@ from kubernetes import client
 from reconciler import assets
 from reconciler.chores import with_chores
 from reconciler.decision import MANUAL
-from reconciler.model import CopyMethod, Lock, MoverIdentity, Run
+from reconciler.model import CopyMethod, Drill, Lock, MoverIdentity, Run, Status, Verify
 from reconciler.observed import Surroundings
 from reconciler.plans import JobPlan, SnapshotPlan, VolumePlan
 from reconciler.rehearsal import UNKNOWN_UID, rehearsed
 from reconciler.rendering import Renderer
-from tests.factories import at, make_destination, make_pod, make_prune, make_source, make_volume, slot_run
+from tests.factories import at, make_destination, make_pod, make_prune, make_source, make_volume, seen, slot_run
 
 FOLDER = Path(__file__).parent
 SCRIPT = "(templates/mover.sh)"
@@ -41,6 +41,10 @@ DEAD = tuple(
     for letter in "ab"
 )
 UNLOCK = with_chores(make_prune(), dead_locks=DEAD)[1]
+_, VERIFIES, DRILLS = with_chores(seen(
+    make_source(verify=Verify(schedule="0 9 * * *", parts=12), drill=Drill(schedule="0 9 * * *")),
+    last_sync_time=at("08:00:00"), chores={"verify": Status(last_subset=2)},
+))  # fmt: skip
 ROOT_ALLOWED = Surroundings(claims={"data": make_volume()}, privileged_movers=True)
 
 CASES = {
@@ -50,6 +54,9 @@ CASES = {
     "restore-job-as-root": (INTO_A_CLAIM, MANUAL_RUN, ROOT_ALLOWED, JobPlan),
     "prune-job": (make_prune(), slot_run("09:00:00"), Surroundings(), JobPlan),
     "unlock-job": (UNLOCK, Run(token=f"{MANUAL}{UNLOCK.spec.manual}"), Surroundings(), JobPlan),
+    "check-job": (VERIFIES, slot_run("09:00:00"), Surroundings(), JobPlan),
+    "drill-job": (DRILLS, slot_run("09:00:00"), LIVE, JobPlan),
+    "volume-for-a-drill": (DRILLS, slot_run("09:00:00"), LIVE, VolumePlan),
     "snapshot": (SNAPSHOTS, slot_run("09:00:00"), LIVE, SnapshotPlan),
     "image": (RESTORES, MANUAL_RUN, Surroundings(), SnapshotPlan),
     "volume-from-a-snapshot": (SNAPSHOTS, slot_run("09:00:00"), LIVE, VolumePlan),

@@ -10,6 +10,7 @@ _STATISTICS = {
     "dataBlobs": 4, "treeBlobs": 5, "dataAdded": 6, "totalFilesProcessed": 6, "totalBytesProcessed": 2**40,
     "totalDuration": 1.25, "filesRestored": 0, "bytesRestored": 0, "totalFiles": 0, "totalBytes": 0, "blobsPruned": 0,
     "freedBytes": 0, "remainingBytes": 0, "snapshotsKept": 3, "snapshotsRemoved": 1,
+    "subset": 3, "subsets": 12,
 }  # fmt: skip
 
 FULL = Status(
@@ -47,8 +48,10 @@ FULL = Status(
     last_unlock_host="p" * 63,
     verified=True,
     last_verified_time=_THEN,
+    last_drill_time=_THEN,
     chores={
-        "verify": Status(last_slot=_THEN, consecutive_failures=1),
+        "verify": Status(last_slot=_THEN, consecutive_failures=1, last_subset=3),
+        "drill": Status(last_slot=_THEN),
         "unlock": Status(last_manual_sync="x", locks=()),
     },
     latest_image=Image(api_group="snapshot.storage.k8s.io", kind="VolumeSnapshot", name="image-copy-0123456789ab"),

@@ -85,6 +85,7 @@ def test_every_field_of_a_spec_arrives(kind):
             "retain",
             "guard",
             "verify",
+            "drill",
         },
     }
     unset = {field.name for field in fields(Spec) if field.name not in ("action", "secret")} - other[kind]

@@ -1,0 +1,34 @@
+"""What verifications and drills prove, and which part of a repository's data a verification reads. Pure.
+
+One that could not come to an end proves nothing. So what an earlier one found stands until a later one finds otherwise:
+a network that is down mends no repository.
+"""
+
+from typing import Final
+
+from reconciler.model import Action, MoverResult
+
+_PROOFS: Final = frozenset({Action.CHECK, Action.DRILL})
+_FINDINGS: Final = frozenset({"RepositoryDamaged", "DrillFailed"})
+"""Reasons of failures.py that say what is wrong with the data, and not merely that a run failed."""
+
+
+def verdict(action: Action, result: MoverResult) -> bool | None:
+    """Whether the data is good; None for a run that came to no verdict, and for all that look at none."""
+    if action not in _PROOFS or not (result.successful or result.reason in _FINDINGS):
+        return None
+    return result.successful
+
+
+def next_part(last: int | None, parts: int) -> str:
+    """The part of the data after ``last`` as restic writes it, ``3/12``; there may be fewer parts by now.
+
+    restic sorts packs into parts by their names, so a part is the same one whoever asks for it and whenever.
+    """
+    return f"{(last or 0) % parts + 1}/{parts}"
+
+
+def part_read(result: MoverResult) -> int | None:
+    """The part that was read: damage in it is no reason to read it again, whatever kept it from being read is."""
+    part = result.statistics.get("subset")
+    return part if isinstance(part, int) and verdict(Action.CHECK, result) is not None else None
