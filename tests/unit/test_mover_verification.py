@@ -28,9 +28,7 @@ MISSING = f"pack {PACK}: does not exist\n"
 SHORT = f"pack {PACK}: unexpected file size: got 295212, expected 300212\n"
 CHANGED_OLD = f"Pack ID does not match, want {PACK}, got {SNAPSHOT}\n"
 CHANGED_NEW = f"pack {PACK} contains 2 errors: [blob 638a: ciphertext verification failed unexpected pack id d58c]\n"
-UNREACHABLE = (
-    f'pack {PACK} failed to download: StreamPack: Get "http://s3/x": dial tcp 10.0.0.1:80: connection refused\n'
-)
+UNREACHABLE = f"pack {PACK} failed to download: StreamPack: Get: dial tcp 10.0.0.1:80: connection refused\n"
 RETRYING = "Load(<data/0d06375aa3>, 300212, 0) returned error, retrying after 552ms: ReadFull: unexpected EOF\n"
 NOT_DAMAGE = f"pack {PACK}: not referenced in any index\n1 additional files were found in the repo\n"
 CONTAINS_ERRORS = "Fatal: repository contains errors\n"
@@ -139,15 +137,12 @@ def test_a_config_that_no_key_opens_is_damage(mover, action):
 # --- drills
 
 LISTED = json.dumps([{"id": SNAPSHOT, "hostname": "shop-db", "paths": ["/data"], "time": "2026-01-01T00:00:00Z"}])
-RESTORED = Reply(
-    out='{"message_type":"summary","total_files":3,"files_restored":3,"total_bytes":7,"bytes_restored":7}\n'
-)
+RESTORED = Reply(out='{"message_type":"summary","total_files":3,"files_restored":3,"total_bytes":7}\n')
 
 
 def node(name, kind, **more):
-    return json.dumps(
-        {"name": name, "type": kind, "path": f"/{name}", **more, "struct_type": "node"}, separators=(",", ":")
-    )
+    about = {"name": name, "type": kind, "path": f"/{name}", **more, "struct_type": "node"}
+    return json.dumps(about, separators=(",", ":"))
 
 
 def listing(*nodes):
@@ -177,15 +172,8 @@ def test_a_drill_restores_the_newest_snapshot_of_its_source_and_compares(mover):
     outcome = drilled(mover, **counted(3, 7))
     data = f"{mover.directory}/data"
     assert asked(outcome, "snapshots")[-6:] == ["--latest", "1", "--host", "shop-db", "--path", data]
-    assert asked(outcome, "restore") == [
-        "restore",
-        "a" * 64,
-        "--verify",
-        "--json",
-        "--target",
-        data,
-        "--retry-lock=600s",
-    ]
+    wanted = ["restore", "a" * 64, "--verify", "--json", "--target", data, "--retry-lock=600s"]
+    assert asked(outcome, "restore") == wanted
     assert [call for call in outcome.calls if call[0] == "help" or "--help" in call] == [["restore", "--help"]]
     assert outcome.report == {
         "result": "Successful",
@@ -231,23 +219,23 @@ def new_error(error):
     return Reply(code=1, err=line.replace("<", "\\u003c") + "\n" + new_fatal(1, "There were 1 errors").err)
 
 
-@pytest.mark.parametrize(
-    ("restore", "reason"),
-    [
-        pytest.param(ignored("ciphertext verification failed"), "RepositoryDamaged", id="changed-old"),
-        pytest.param(new_error("decrypting blob <data/638a> failed: ciphertext verification failed"), "RepositoryDamaged", id="changed-new"),
-        pytest.param(ignored("StreamPack: The specified key does not exist."), "RepositoryDamaged", id="missing-old"),
-        pytest.param(new_error("ReadFull(<data/07b5>): open x: no such file or directory"), "RepositoryDamaged", id="missing-new"),
-        pytest.param(new_error("ReadFull(<data/07b5>): file is too short"), "RepositoryDamaged", id="cut-off-new"),
-        pytest.param(Reply(code=1, err="Unknown blob 1f1f\n"), "RepositoryDamaged", id="not-in-the-index"),
-        pytest.param(ignored("Unexpected content in /data/big, starting at offset 5"), "DrillFailed", id="written-otherwise"),
-        pytest.param(ignored("Invalid file size for /data/big: expected 5, got 6"), "DrillFailed", id="of-another-size"),
-        pytest.param(ignored("dial tcp 10.0.0.1:80: connection refused"), "RepositoryUnreachable", id="unreachable"),
-        pytest.param(ignored("write /data/big: no space left on device"), "NoSpace", id="full"),
-        pytest.param(ignored("mknod /data/big: operation not permitted"), "PermissionDenied", id="a-device"),
-        pytest.param(ignored("UtimesNano: no such file or directory"), "MoverFailed", id="of-the-volume"),
-    ],
-)  # fmt: skip
+WHY = {
+    "changed-old": (ignored("ciphertext verification failed"), "RepositoryDamaged"),
+    "changed-new": (new_error("decrypting blob <data/638a>: ciphertext verification failed"), "RepositoryDamaged"),
+    "missing-old": (ignored("StreamPack: The specified key does not exist."), "RepositoryDamaged"),
+    "missing-new": (new_error("ReadFull(<data/07b5>): open x: no such file or directory"), "RepositoryDamaged"),
+    "cut-off-new": (new_error("ReadFull(<data/07b5>): file is too short"), "RepositoryDamaged"),
+    "not-in-the-index": (Reply(code=1, err="Unknown blob 1f1f\n"), "RepositoryDamaged"),
+    "written-otherwise": (ignored("Unexpected content in /data/big, starting at offset 5"), "DrillFailed"),
+    "of-another-size": (ignored("Invalid file size for /data/big: expected 5, got 6"), "DrillFailed"),
+    "unreachable": (ignored("dial tcp 10.0.0.1:80: connection refused"), "RepositoryUnreachable"),
+    "full": (ignored("write /data/big: no space left on device"), "NoSpace"),
+    "a-device": (ignored("mknod /data/big: operation not permitted"), "PermissionDenied"),
+    "of-the-volume": (ignored("UtimesNano: no such file or directory"), "MoverFailed"),
+}
+
+
+@pytest.mark.parametrize(("restore", "reason"), WHY.values(), ids=WHY)
 def test_why_a_drill_failed(mover, restore, reason):
     outcome = drilled(mover, restore=restore, check=Reply(), **counted(3, 7))
     assert (outcome.report["reason"], outcome.report["phase"]) == (reason, "drill")
