@@ -8,7 +8,7 @@ from reconciler import conditions
 from reconciler.chores import combined, with_chores
 from reconciler.decision import decide
 from reconciler.locks import token_of
-from reconciler.model import Action, Chore, Lock, MoverResult, Run, Status, Verify
+from reconciler.model import Action, Chore, Drill, Lock, MoverResult, Run, Status, Verify
 from reconciler.observed import Children
 from reconciler.plans import Finish, Start, Wait
 from tests.factories import at, make_source, seen, slot_run
@@ -17,7 +17,9 @@ NOW = at("12:00:00")
 SOURCE = seen(make_source(schedule="0 * * * *", verify=Verify(schedule="30 11 * * *")), last_sync_time=at("09:01:00"))
 RUN = slot_run("11:30:00")
 DAMAGE = MoverResult(successful=False, reason="RepositoryDamaged", message="a pack is missing")
+UNREACHABLE = MoverResult(successful=False, reason="RepositoryUnreachable", message="no route to host")
 IDLE = Wait(reason="WaitingForSchedule", message="waiting for the next slot")
+DRILLED = seen(make_source(schedule="0 * * * *", drill=Drill(schedule="30 11 * * *")), last_sync_time=at("09:01:00"))
 
 
 def verification(resource=SOURCE, **status):
@@ -30,10 +32,10 @@ def after(chore, result):
     return conditions.finished(chore, replace(chore.status, current_run=RUN), finish, now=NOW)
 
 
-def recorded(resource, chore):
+def recorded(resource, status, chore=Chore.VERIFY):
     """The resource as the next tick lists it."""
     main = conditions.waiting(with_chores(resource)[0].status, IDLE, now=NOW)
-    return replace(resource, status=combined(resource.status, main, {Chore.VERIFY: chore}))
+    return replace(resource, status=combined(resource.status, main, {chore: status}))
 
 
 def ready(resource):
@@ -46,6 +48,9 @@ def ready(resource):
         pytest.param(make_source(), [], id="none-asked-for"),
         pytest.param(seen(SOURCE, last_sync_time=None), [], id="nothing-to-check-before-the-first-backup"),
         pytest.param(SOURCE, ["verify"], id="asked-for"),
+        pytest.param(DRILLED, ["drill"], id="a-drill-asked-for"),
+        pytest.param(replace(SOURCE, spec=replace(SOURCE.spec, drill=DRILLED.spec.drill)), ["verify", "drill"], id="both"),
+        pytest.param(seen(make_source(), chores={"drill": Status(current_run=RUN)}), ["drill"], id="drill-under-way"),
         pytest.param(seen(make_source(), chores={"verify": Status(current_run=RUN)}), ["verify"], id="under-way"),
         pytest.param(seen(make_source(), chores={"verify": Status(last_slot=NOW)}), [], id="not-asked-for-any-more"),
     ],
@@ -186,3 +191,67 @@ def test_a_lock_that_stays_is_a_complaint_until_it_is_in_nobodys_way():
 def test_a_retry_that_nobody_needs_any_more_is_forgotten():
     waiting = Status(current_run=RUN, next_retry_time=NOW)
     assert [each.chore for each in with_chores(seen(make_source(), chores={"unlock": waiting}))] == [""]
+
+
+@pytest.mark.parametrize("attempt", [1, 3], ids=["to-be-tried-again", "given-up"])
+def test_what_was_found_stands_until_another_run_finds_otherwise(attempt):
+    damaged = recorded(SOURCE, after(verification(), DAMAGE))
+    chore = with_chores(damaged)[1]
+    finish = Finish(run=replace(RUN, attempt=attempt), result=UNREACHABLE, ended=NOW)
+    shaky = recorded(damaged, conditions.finished(chore, chore.status, finish, now=NOW))
+    assert (shaky.status.verified, ready(shaky)) == (False, ("False", "RepositoryDamaged"))
+    mended = recorded(shaky, after(with_chores(shaky)[1], MoverResult(successful=True)))
+    assert (mended.status.verified, ready(mended)) == (True, ("True", "WaitingForSchedule"))
+
+
+def test_neither_an_edit_nor_a_pause_mends_a_repository():
+    damaged = recorded(SOURCE, after(verification(), DAMAGE))
+    edited = replace(damaged, generation=damaged.generation + 1)
+    chore = with_chores(edited)[1]
+    seen_again = conditions.waiting(conditions.accepted(chore, now=NOW, fingerprint="f"), IDLE, now=NOW)
+    assert ready(recorded(edited, seen_again)) == ("False", "RepositoryDamaged")
+    paused = conditions.waiting(chore.status, Wait(reason="Suspended", message="paused"), now=NOW)
+    assert ready(recorded(damaged, paused)) == ("False", "RepositoryDamaged")
+
+
+def test_a_network_that_is_down_says_nothing_of_the_repository():
+    assert recorded(SOURCE, after(verification(), UNREACHABLE)).status.verified is None
+    good = recorded(SOURCE, after(verification(), MoverResult(successful=True)))
+    assert recorded(good, after(with_chores(good)[1], UNREACHABLE)).status.verified is True
+
+
+def test_a_drill_is_told_of_like_a_verification():
+    chore = with_chores(DRILLED)[1]
+    assert (chore.spec.action, chore.spec.schedule) == (Action.DRILL, "30 11 * * *")
+    good = recorded(DRILLED, after(chore, MoverResult(successful=True)), Chore.DRILL)
+    assert (good.status.last_drill_time, good.status.verified) == (NOW, None)
+    different = MoverResult(successful=False, reason="DrillFailed", message="restored 1 files")
+    bad = recorded(good, after(with_chores(good)[1], different), Chore.DRILL)
+    assert (ready(bad), bad.status.last_drill_time) == (("False", "DrillFailed"), NOW)
+
+
+def test_a_damaged_repository_is_said_before_a_drill_that_could_not_be_held():
+    both = replace(SOURCE, spec=replace(SOURCE.spec, drill=Drill(schedule="30 11 * * *")))
+    main, verify, drill = with_chores(both)
+    full = MoverResult(successful=False, reason="NoSpace", message="no space left on device")
+    chores = {Chore.DRILL: after(drill, full), Chore.VERIFY: after(verify, DAMAGE)}
+    status = combined(both.status, conditions.waiting(main.status, IDLE, now=NOW), chores)
+    assert ready(replace(both, status=status)) == ("False", "RepositoryDamaged")
+
+
+def test_an_ended_chore_that_nobody_asks_for_says_nothing_of_what_it_found():
+    damaged = recorded(DRILLED, after(with_chores(DRILLED)[1], DAMAGE), Chore.DRILL)
+    unasked = replace(damaged, spec=replace(damaged.spec, drill=None))
+    main, drill = with_chores(unasked, [Chore.DRILL])
+    assert (drill.spec.action, drill.spec.paused) == (Action.DRILL, True)
+    paused = conditions.waiting(drill.status, Wait(reason="Suspended", message="paused"), now=NOW)
+    status = combined(unasked.status, conditions.waiting(main.status, IDLE, now=NOW), {Chore.DRILL: paused})
+    assert ready(replace(unasked, status=status)) == ("True", "WaitingForSchedule")
+
+
+def test_the_part_that_was_read_is_remembered_whatever_fails_afterwards():
+    read = MoverResult(successful=True, statistics={"subset": 3, "subsets": 12})
+    chore = verification()
+    for result in (read, UNREACHABLE, MoverResult(successful=False, reason="MoverLost")):
+        chore = replace(chore, status=after(chore, result))
+    assert chore.status.last_subset == 3

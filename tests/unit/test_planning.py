@@ -3,7 +3,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from reconciler.model import CopyMethod, Guard, MoverIdentity, Run
+from reconciler.chores import with_chores
+from reconciler.model import Action, CopyMethod, Drill, Guard, MoverIdentity, Run, Verify
 from reconciler.naming import child_name
 from reconciler.observed import Children, Surroundings
 from reconciler.planning import (
@@ -18,6 +19,7 @@ from reconciler.planning import (
 from reconciler.plans import Advance, JobPlan, SnapshotPlan, VolumePlan, Wait
 from tests.factories import (
     GIB,
+    at,
     make_destination,
     make_job,
     make_pod,
@@ -398,3 +400,64 @@ def test_a_run_saves_the_claim_it_was_started_for():
     clone = Advance(run=RUN, job=begun, message="", volume=True)
     plan = advance_plan(edited, clone, children=Children(), surroundings=around_both)
     assert plan.data_source == ("PersistentVolumeClaim", "data")
+
+
+def chore(name, **values):
+    source = seen(make_source(**values), last_sync_time=at("08:00:00"))
+    return next(each for each in with_chores(source) if each.chore == name)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{}, {"copy_method": CopyMethod.CLONE}, {"copy_method": CopyMethod.NONE}],
+    ids=["snapshot", "clone", "live"],
+)
+def test_a_drill_writes_to_a_volume_of_its_own_however_the_source_is_copied(values):
+    plan = start_plan(chore("drill", drill=Drill(schedule="@weekly"), **values), RUN, CLUSTER)
+    assert (plan.action, plan.suspend, plan.source, plan.host) == (Action.DRILL, True, "data", "shop-nightly")
+    assert plan.claim not in ("data", "", None)
+    assert plan.node_name is None
+    assert plan.settings == {}
+
+
+def test_a_drill_runs_as_a_restore_would():
+    drill = chore("drill", drill=Drill(schedule="@weekly"))
+    plan = start_plan(drill, RUN, around(make_volume(), pods=[make_pod(security=APP)]))
+    assert plan.security == APP
+
+
+@pytest.mark.parametrize(
+    ("source", "modes", "size"),
+    [
+        pytest.param(make_volume(capacity=5 * GIB), ("ReadWriteOnce",), 5 * GIB, id="like-the-source"),
+        pytest.param(make_volume(access_modes=("ReadOnlyMany", "ReadWriteMany")), ("ReadWriteMany",), GIB, id="shared"),
+        pytest.param(make_volume(access_modes=("ReadOnlyMany",)), ("ReadWriteOnce",), GIB, id="it-must-be-written"),
+    ],
+)
+def test_the_volume_of_a_drill_is_new_and_like_the_source(source, modes, size):
+    drill = chore("drill", drill=Drill(schedule="@weekly"))
+    job = make_job(drill, RUN, action=Action.DRILL, suspended=True, source="data", claim="volume-x")
+    step = Advance(run=RUN, job=job, message="", volume=True, resume=True)
+    plan = advance_plan(drill, step, children=Children(), surroundings=around(source))
+    assert plan == VolumePlan(
+        name="volume-x", run=RUN, job=job.name, size=str(size), access_modes=modes, storage_class_name="fast"
+    )
+    assert advance_plan(drill, step, children=Children(), surroundings=around()) is None
+
+
+def test_a_drill_without_its_source_volume_waits_for_it():
+    blocked = start_plan(chore("drill", drill=Drill(schedule="@weekly")), RUN, around())
+    assert (blocked.reason, blocked.ready) == ("PersistentVolumeClaimNotFound", False)
+
+
+@pytest.mark.parametrize(
+    ("verify", "last", "expected"),
+    [
+        pytest.param(Verify(schedule="@weekly"), None, {}, id="structure-only"),
+        pytest.param(Verify(schedule="@weekly", parts=12), None, {"QUILL_SUBSET": "1/12"}, id="first-part"),
+        pytest.param(Verify(schedule="@weekly", parts=12), 12, {"QUILL_SUBSET": "1/12"}, id="around"),
+    ],
+)
+def test_a_verification_is_told_which_part_to_read(verify, last, expected):
+    check = chore("verify", verify=verify)
+    assert settings_of(replace(check, status=replace(check.status, last_subset=last))) == expected
