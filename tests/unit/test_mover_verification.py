@@ -63,6 +63,7 @@ def test_without_a_part_only_the_structure_is_checked(mover):
         pytest.param(MISSING + CONTAINS_ERRORS, MISSING, id="pack-missing"),
         pytest.param(MISSING + NEW_CONTAINS_ERRORS, MISSING, id="pack-missing-new"),
         pytest.param(SHORT + RETRYING + CONTAINS_ERRORS, SHORT, id="pack-cut-off"),
+        pytest.param(RETRYING + MISSING + CONTAINS_ERRORS, MISSING, id="after-a-hiccup-of-the-network"),
         pytest.param(CHANGED_OLD + CONTAINS_ERRORS, CHANGED_OLD, id="bytes-changed-old"),
         pytest.param(CHANGED_NEW + NEW_CONTAINS_ERRORS, CHANGED_NEW, id="bytes-changed-new"),
         pytest.param(LOAD_INDEX + "Fatal: LoadIndex returned errors\n", LOAD_INDEX, id="index-old"),
