@@ -5,10 +5,11 @@ And a verification that reads the data in parts, whatever happens in between.
 
 import pytest
 
-from tests.integration.stage import UNREACHABLE, MortalServer, differences
-from tests.integration.test_crashes import crash_points, die, state
+from tests.integration.stage import UNREACHABLE, MortalServer
+from tests.integration.test_crashes import crash_points, ends_of, heals
 
 pytestmark = pytest.mark.integration
+__all__ = ["heals"]  # the fixture
 
 RESTORED = {
     "result": "Successful", "phase": "drill", "repositoryID": "f00d", "snapshotID": "beef",
@@ -111,23 +112,14 @@ def test_a_failed_drill_makes_the_source_unready_and_keeps_its_volume_for_an_hou
 @pytest.mark.parametrize(
     ("story", "after"), [(drill_is_due, 0), (drill_is_over, 5), (drill_has_failed, 5), (drill_is_recorded, 10)]
 )
-def test_next_tick_heals_a_drill_whose_tick_died_at_any_write(new_stage, story, after):
+def test_next_tick_heals_a_drill_whose_tick_died(new_stage, heals, story, after):
     unharmed = new_stage()
     story(unharmed)
     server = unharmed.connect(MortalServer)
-    unharmed.tick(after=after, cluster=server)
-    first = state(unharmed)
-    unharmed.tick(after=after + 2)
-    second = state(unharmed)
-    for request, is_sent in crash_points(server.sent, every=False):
-        stage = new_stage()
-        story(stage)
-        mortal = stage.connect(MortalServer)
-        mortal.last, mortal.is_sent = request, is_sent
-        die(stage, mortal, after=after)
-        stage.tick(after=after + 2)
-        healed = state(stage)
-        assert healed in (first, second), (request, is_sent, differences(second, healed))
+    ends = ends_of(unharmed, lambda: unharmed.tick(after=after, cluster=server), after=after)
+    silent, others = crash_points(server.sent)
+    for points in (silent, *([each] for each in others)):
+        heals(story, after, points, ends)
 
 
 def verified(stage, *, after, report):

@@ -414,7 +414,7 @@ def chore(name, **values):
 )
 def test_a_drill_writes_to_a_volume_of_its_own_however_the_source_is_copied(values):
     plan = start_plan(chore("drill", drill=Drill(schedule="@weekly"), **values), RUN, CLUSTER)
-    assert (plan.action, plan.suspend, plan.source, plan.host) == (Action.DRILL, True, "data", "shop-nightly")
+    assert (plan.action, plan.source, plan.host) == (Action.DRILL, "data", "shop-nightly")
     assert plan.claim not in ("data", "", None)
     assert plan.node_name is None
     assert plan.settings == {}
