@@ -318,7 +318,8 @@ END {
     }
     if (newest < 0) exit
     if ((newest ".summary.total_bytes_processed") in value)
-        print value[newest ".summary.total_files_processed"], value[newest ".summary.total_bytes_processed"], value[newest ".id"]
+        print value[newest ".summary.total_files_processed"], value[newest ".summary.total_bytes_processed"], \
+            value[newest ".id"]
     else print "id " value[newest ".id"]
 }
 '
@@ -789,7 +790,8 @@ compare() {
     mark compare
     set --
     if [ -d lost+found ] && ! ls lost+found/ >/dev/null 2>&1; then set -- -path ./lost+found -prune -o; fi
-    found=$(find . -xdev "$@" -type f -exec stat -c %s {} + 2>"$work/unseen" | awk '{ files++; bytes += $1 } END { printf "%d %.0f", files, bytes }')
+    found=$(find . -xdev "$@" -type f -exec stat -c %s {} + 2>"$work/unseen" |
+        awk '{ files++; bytes += $1 } END { printf "%d %.0f", files, bytes }')
     numbers="\"total_files\":${found% *},\"total_bytes\":${found#* }"
     if [ -s "$work/unseen" ]; then
         warning="not all of it could be counted: $(head -n 1 "$work/unseen")"
