@@ -23,7 +23,12 @@ _NEW_VOLUME: Final = {"accessModes": ["ReadWriteOnce"], "capacity": "1Gi"}
 _SOURCES: Final[tuple[dict[str, Any], ...]] = (
     {"copyMethod": "Snapshot", **_USER},
     {"copyMethod": "Snapshot", "volumeSnapshotClassName": "fast", "ignoreInode": True, "retain": {"daily": 7}},
-    {"copyMethod": "Clone", "identity": "shop", "verify": {"schedule": "0 4 * * *"}},
+    {
+        "copyMethod": "Clone",
+        "identity": "shop",
+        "verify": {"schedule": "0 4 * * *"},
+        "drill": {"schedule": "0 5 * * *"},
+    },
     {"copyMethod": "None", **_ROOT},
 )
 _DESTINATIONS: Final[tuple[dict[str, Any], ...]] = (

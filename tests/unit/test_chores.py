@@ -19,6 +19,7 @@ RUN = slot_run("11:30:00")
 DAMAGE = MoverResult(successful=False, reason="RepositoryDamaged", message="a pack is missing")
 UNREACHABLE = MoverResult(successful=False, reason="RepositoryUnreachable", message="no route to host")
 IDLE = Wait(reason="WaitingForSchedule", message="waiting for the next slot")
+BOTH = replace(SOURCE, spec=replace(SOURCE.spec, drill=Drill(schedule="30 11 * * *")))
 DRILLED = seen(make_source(schedule="0 * * * *", drill=Drill(schedule="30 11 * * *")), last_sync_time=at("09:01:00"))
 
 
@@ -49,7 +50,9 @@ def ready(resource):
         pytest.param(seen(SOURCE, last_sync_time=None), [], id="nothing-to-check-before-the-first-backup"),
         pytest.param(SOURCE, ["verify"], id="asked-for"),
         pytest.param(DRILLED, ["drill"], id="a-drill-asked-for"),
-        pytest.param(replace(SOURCE, spec=replace(SOURCE.spec, drill=DRILLED.spec.drill)), ["verify", "drill"], id="both"),
+        pytest.param(
+            replace(SOURCE, spec=replace(SOURCE.spec, drill=DRILLED.spec.drill)), ["verify", "drill"], id="both"
+        ),
         pytest.param(seen(make_source(), chores={"drill": Status(current_run=RUN)}), ["drill"], id="drill-under-way"),
         pytest.param(seen(make_source(), chores={"verify": Status(current_run=RUN)}), ["verify"], id="under-way"),
         pytest.param(seen(make_source(), chores={"verify": Status(last_slot=NOW)}), [], id="not-asked-for-any-more"),
@@ -231,12 +234,11 @@ def test_a_drill_is_told_of_like_a_verification():
 
 
 def test_a_damaged_repository_is_said_before_a_drill_that_could_not_be_held():
-    both = replace(SOURCE, spec=replace(SOURCE.spec, drill=Drill(schedule="30 11 * * *")))
-    main, verify, drill = with_chores(both)
+    main, verify, drill = with_chores(BOTH)
     full = MoverResult(successful=False, reason="NoSpace", message="no space left on device")
     chores = {Chore.DRILL: after(drill, full), Chore.VERIFY: after(verify, DAMAGE)}
-    status = combined(both.status, conditions.waiting(main.status, IDLE, now=NOW), chores)
-    assert ready(replace(both, status=status)) == ("False", "RepositoryDamaged")
+    status = combined(BOTH.status, conditions.waiting(main.status, IDLE, now=NOW), chores)
+    assert ready(replace(BOTH, status=status)) == ("False", "RepositoryDamaged")
 
 
 def test_an_ended_chore_that_nobody_asks_for_says_nothing_of_what_it_found():
