@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from reconciler.admission import QUEUED
 from reconciler.collisions import REASON as COLLISION
 from reconciler.decision import CREATE, MANUAL, schedule_key, schedule_since
 from reconciler.failures import HELD, LOCKED, MAX_ATTEMPTS, Policy, policy_of
@@ -76,13 +77,12 @@ def waiting(status: Status, decision: Wait, *, now: datetime) -> Status:
         status = _with(status, now, blocked, ("Reconciling", True, decision.reason, decision.message))
         return _with(status, now, ("Synchronizing", False, "Error", decision.message))
     if decision.reason == "Suspended":
-        if status.current_run and status.next_retry_time:  # a pause ends the attempts: none may fire when it ends
-            status = replace(_consumed(status, status.current_run), current_run=None, next_retry_time=None)
-        status = _without(status, "Stalled", "Reconciling")
-        status = _with(status, now, ("Ready", True, "Suspended", decision.message))
-        return _with(status, now, ("Synchronizing", False, "Suspended", decision.message))
+        return _suspended(status, decision, now=now)
     if any(c.type == "Ready" and c.reason == COLLISION for c in status.conditions):
         status = _without(status, "Reconciling")  # another resource was changed, and nothing here will run for that
+    if decision.reason == QUEUED:
+        return _queued(status, decision, now=now)
+    status = _left_the_queue(status, now=now)
     if any(c.type in ("Stalled", "Reconciling") for c in status.conditions):
         return status  # what the last run or start failed of stands until something has run again
     if status.current_run and status.next_retry_time:  # and does so again after a pause or an invalid spec
@@ -91,6 +91,30 @@ def waiting(status: Status, decision: Wait, *, now: datetime) -> Status:
     if not any(c.type == "Ready" and (c.status, c.reason) == ("True", decision.reason) for c in status.conditions):
         status = _with(status, now, ("Ready", True, decision.reason, f"accepted; {decision.message}"))
     return _with(status, now, ("Synchronizing", False, decision.reason, decision.message))
+
+
+def _suspended(status: Status, decision: Wait, *, now: datetime) -> Status:
+    if status.current_run and status.next_retry_time:  # a pause ends the attempts: none may fire when it ends
+        status = replace(_consumed(status, status.current_run), current_run=None, next_retry_time=None)
+    status = _without(status, "Stalled", "Reconciling")
+    status = _with(status, now, ("Ready", True, "Suspended", decision.message))
+    return _with(status, now, ("Synchronizing", False, "Suspended", decision.message))
+
+
+def _queued(status: Status, decision: Wait, *, now: datetime) -> Status:
+    """The place in the line is said in Synchronizing alone; what the last run failed of stands in Ready."""
+    if not any(c.type in ("Stalled", "Reconciling") for c in status.conditions):
+        status = _with(status, now, ("Ready", True, QUEUED, "accepted; due, and waiting for its turn"))
+    return _with(status, now, ("Synchronizing", False, QUEUED, decision.message))
+
+
+def _left_the_queue(status: Status, *, now: datetime) -> Status:
+    """After a failed run, Synchronizing says again what Ready does."""
+    conditions = {each.type: each for each in status.conditions}
+    ready, busy = conditions.get("Ready"), conditions.get("Synchronizing")
+    if ready is None or ready.status == "True" or busy is None or busy.reason != QUEUED:
+        return status
+    return _with(status, now, ("Synchronizing", False, "Error", ready.message))
 
 
 def started(status: Status, run: Run, *, created: datetime, inferred: MoverIdentity | None) -> Status:

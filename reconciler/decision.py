@@ -14,7 +14,7 @@ from reconciler.observed import Children, Job, JobState
 from reconciler.plans import Advance, Decision, Finish, Start, Wait
 from reconciler.progress import advance, image_of
 from reconciler.results import lost_result, result_of, stuck_result
-from reconciler.schedule import newest_slot
+from reconciler.schedule import newest_slot, next_slot
 from reconciler.status import parse_time
 
 MANUAL = "manual:"
@@ -78,7 +78,7 @@ def due_start(resource: Resource, *, now: datetime) -> Start | None:
     if spec.manual and spec.manual != status.last_manual_sync and not _is_current(resource, token):
         return Start(run=Run(token=token), since=status.last_sync_start_time or resource.created)
     if slot := due_slot(resource, now=now):
-        return Start(run=Run(token=slot_token(slot)), since=slot)
+        return Start(run=Run(token=slot_token(slot)), since=_first_missed(resource, now=now) or slot)
     if spec.run_on_create and status.last_sync_start_time is None:
         return Start(run=Run(token=CREATE), since=resource.created)
     if status.current_run and status.next_retry_time and status.next_retry_time <= now:
@@ -93,6 +93,12 @@ def due_slot(resource: Resource, *, now: datetime) -> datetime | None:
     if not spec.schedule:
         return None
     return newest_slot(spec.schedule, spec.time_zone, after=anchor(resource, now=now), now=now)
+
+
+def _first_missed(resource: Resource, *, now: datetime) -> datetime | None:
+    """The oldest slot after the anchor: a run that waits for its turn is late since then, however many slots pass."""
+    spec = resource.spec
+    return next_slot(spec.schedule, spec.time_zone, now=anchor(resource, now=now)) if spec.schedule else None
 
 
 def anchor(resource: Resource, *, now: datetime) -> datetime:

@@ -111,6 +111,7 @@ class Spec:
     run_on_create: bool = False
     manual: str | None = None
     paused: bool = False
+    priority: int = 0
     source_pvc: str | None = None
     identity: str | None = None
     mover_security_context: MoverIdentity | None = None

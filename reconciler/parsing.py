@@ -45,6 +45,7 @@ def parse_spec(kind: Kind, raw: Mapping[str, Any]) -> Spec:
         run_on_create=trigger.get("runOnCreate", False),
         manual=trigger.get("manual"),
         paused=raw.get("paused", False),
+        priority=raw.get("priority", 0),
         source_pvc=raw.get("sourcePVC"),
         identity=restic.get("identity"),
         mover_security_context=parse_identity(security) if security else None,

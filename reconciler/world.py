@@ -51,6 +51,10 @@ class World:
         """What is known of movers, to tell whose a lock is."""
         return Movers(resources=self.resources, children=self.children.values())
 
+    def jobs(self) -> tuple[Job, ...]:
+        """Every Job of ours, also one whose CR is not valid any more."""
+        return tuple(job for children in self.children.values() for job in children.jobs)
+
     def surroundings_of(self, resource: Resource) -> Surroundings:
         """The claims of a CR's namespace; pods and an admin's word are in look_around."""
         return Surroundings(claims=self.claims.get(resource.namespace, {}))
