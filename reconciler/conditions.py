@@ -11,13 +11,14 @@ from datetime import datetime, timedelta
 
 from reconciler.admission import QUEUED
 from reconciler.collisions import REASON as COLLISION
-from reconciler.decision import CREATE, MANUAL, schedule_key, schedule_since
+from reconciler.decision import ASKED, CREATE, MANUAL, schedule_key, schedule_since
 from reconciler.failures import HELD, LOCKED, MAX_ATTEMPTS, Policy, policy_of
 from reconciler.locks import RENEWAL
 from reconciler.model import Action, Condition, Lock, MoverIdentity, Problem, Resource, Run, Status
 from reconciler.naming import ACCEPT_SHRUNKEN
 from reconciler.observed import Job
 from reconciler.plans import Advance, Finish, Wait
+from reconciler.requests import REQUEST
 from reconciler.schedule import next_slot
 from reconciler.status import format_time, parse_time
 
@@ -119,7 +120,7 @@ def _left_the_queue(status: Status, *, now: datetime) -> Status:
 
 def started(status: Status, run: Run, *, created: datetime, inferred: MoverIdentity | None) -> Status:
     """Status once the Job of a run was applied: the slot is taken, whatever becomes of the run."""
-    superseded = status.current_run.token if status.current_run else ""
+    superseded = status.current_run
     status = replace(
         status,
         current_run=replace(run, start_time=created),
@@ -127,8 +128,8 @@ def started(status: Status, run: Run, *, created: datetime, inferred: MoverIdent
         last_sync_start_time=created,
         mover_identity=inferred or status.mover_identity,
     )
-    if superseded.startswith(MANUAL) and superseded != run.token:
-        status = replace(status, last_manual_sync=superseded.removeprefix(MANUAL))
+    if superseded and superseded.token != run.token:
+        status = _consumed(status, superseded)
     return _slot_taken(status, run)
 
 
@@ -250,13 +251,15 @@ def _retrying(status: Status, text: str, *, now: datetime) -> Status:
 
 def _slot_taken(status: Status, run: Run) -> Status:
     """``lastSlot`` is the newest slot that was handled; a run of an older one never moves it back."""
-    if run.token.startswith(MANUAL) or run.token == CREATE:
+    if run.token.startswith(ASKED) or run.token == CREATE:
         return status
     slot = parse_time(run.token)
     return replace(status, last_slot=max(slot, status.last_slot or slot))
 
 
 def _consumed(status: Status, run: Run) -> Status:
+    if run.token.startswith(REQUEST):
+        return replace(status, last_request=run.token.removeprefix(REQUEST))
     if not run.token.startswith(MANUAL):
         return status
     return replace(status, last_manual_sync=run.token.removeprefix(MANUAL))

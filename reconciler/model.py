@@ -142,7 +142,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One attempt at one sync; ``token`` is the slot (RFC 3339), ``manual:<value>`` or ``create``."""
+    """One attempt at one sync; ``token`` is the slot (RFC 3339), ``manual:…``, ``request:…`` or ``create``."""
 
     token: str
     attempt: int = 1
@@ -192,6 +192,7 @@ class Status:
     next_retry_time: datetime | None = None
     current_run: Run | None = None
     last_manual_sync: str | None = None
+    last_request: str | None = None
     consecutive_failures: int = 0
     held_slot: datetime | None = None
     repository_id: str | None = None
@@ -211,8 +212,9 @@ class Status:
 class Resource:
     """A valid ReplicationSource or ReplicationDestination as it was listed, or one chore of it (chores.py).
 
-    ``accepted_slot`` is the held slot that a user accepted by an annotation; ``chore`` is empty for the CR's own syncs;
-    ``dead_locks`` has only the chore that removes the first of them (locks.py).
+    ``accepted_slot`` is the held slot that a user accepted by an annotation, ``requested`` what annotations ask for
+    (requests.py); ``chore`` is empty for the CR's own syncs; ``dead_locks`` has only the chore that removes the first of
+    them (locks.py).
     """
 
     kind: Kind
@@ -225,6 +227,7 @@ class Resource:
     spec: Spec
     status: Status
     accepted_slot: str | None = None
+    requested: str = ""
     deleting: bool = False
     chore: str = ""
     dead_locks: tuple[Lock, ...] = ()
