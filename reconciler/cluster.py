@@ -109,8 +109,12 @@ class ApiServer:
                 return
 
     def read_namespace(self, name: str) -> Object:
-        """One Namespace."""
-        return self._request("get", _path("Namespace", None, name))
+        """One Namespace; it is a part of what a tick has to see, so a refusal is a SetupError."""
+        try:
+            return self._request("get", _path("Namespace", None, name))
+        except ClusterError as error:
+            remedy = _REMEDIES[403] if error.status == 403 else ""
+            raise SetupError("; ".join(filter(None, (f"cannot read namespace {name}: {error}", remedy)))) from error
 
     def apply(self, body: Object, *, manager: str = MANAGER, subresource: str = "", force: bool = True) -> Object:
         """Server-side apply; unknown fields are refused, since a template may have a slip."""

@@ -213,8 +213,8 @@ class Resource:
     """A valid ReplicationSource or ReplicationDestination as it was listed, or one chore of it (chores.py).
 
     ``accepted_slot`` is the held slot that a user accepted by an annotation, ``requested`` what annotations ask for
-    (requests.py); ``chore`` is empty for the CR's own syncs; ``dead_locks`` has only the chore that removes the first of
-    them (locks.py).
+    (requests.py), ``paused_until`` what would end a pause that is not its own (holds.py); ``chore`` is empty for the
+    CR's own syncs; ``dead_locks`` has only the chore that removes the first of them (locks.py).
     """
 
     kind: Kind
@@ -228,6 +228,7 @@ class Resource:
     status: Status
     accepted_slot: str | None = None
     requested: str = ""
+    paused_until: str = ""
     deleting: bool = False
     chore: str = ""
     dead_locks: tuple[Lock, ...] = ()

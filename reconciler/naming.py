@@ -30,6 +30,7 @@ PRIVILEGED_MOVERS = f"{API_GROUP}/privileged-movers"
 DO_NOT_DELETE = f"{API_GROUP}/do-not-delete"
 ACCEPT_SHRUNKEN = f"{API_GROUP}/accept-shrunken"
 SYNC_REQUESTED_AT = f"{API_GROUP}/sync-requested-at"
+PAUSED = f"{API_GROUP}/paused"
 FLUX_REQUESTED_AT = "reconcile.fluxcd.io/requestedAt"
 
 _NAME_LIMIT = 52  # a pod's name keeps 58 characters of its Job's; the whole hash must be in it, restic's locks name it

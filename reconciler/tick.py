@@ -90,7 +90,7 @@ class Tick:
         Raises SetupError when the cluster cannot be observed; everything else ends in some CR's outcome.
         """
         deadline = time.monotonic() + settle
-        world = observe(self._cluster, namespace=self._namespace)
+        world = observe(self._cluster, namespace=self._namespace, is_off=lambda _: self._settings.paused)
         with ThreadPoolExecutor(CONCURRENCY) as pool:
             outcomes = list(pool.map(self._rejection, world.rejected))
             waiting = self._cases(world)

@@ -11,7 +11,7 @@ import yaml
 
 import reconciler
 from reconciler.naming import MANAGED_BY
-from reconciler.settings import VARIABLES, Caps, Settings, settings_of
+from reconciler.settings import PAUSED, VARIABLES, Caps, Settings, settings_of
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = ROOT / "templates"
@@ -193,6 +193,11 @@ def test_cluster_overlay_reaches_every_namespace_from_a_restricted_one_of_its_ow
     assert not [arg for arg in tick_container(overlay("cluster"))["args"] if arg.startswith("--namespace")]
 
 
+def test_annotations_of_namespaces_are_read_in_one_request():
+    assert verbs_of(overlay("cluster"), "namespaces") == {"get", "list"}
+    assert verbs_of(overlay("namespaced"), "namespaces") == {"get"}
+
+
 def test_namespaced_overlay_has_no_right_outside_its_namespace(user_overlay):
     objects = user_overlay("resources: [BASE]\nnamespace: team-a\n", base="overlays/namespaced")
     assert not of_kind(objects, "ClusterRole") + of_kind(objects, "ClusterRoleBinding") + of_kind(objects, "Namespace")
@@ -241,7 +246,7 @@ def settings(objects):
 
 def test_the_settings_are_those_of_the_code_and_all_are_shown(objects):
     assert settings_of(settings(objects)) == Settings()
-    assert set(settings(objects)) == set(VARIABLES.values())
+    assert set(settings(objects)) == {*VARIABLES.values(), PAUSED}
 
 
 def test_an_overlay_changes_one_setting_and_the_next_tick_has_it(user_overlay):

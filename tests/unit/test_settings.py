@@ -24,10 +24,22 @@ def test_what_is_no_number_of_movers_is_an_error_that_names_the_variable(text):
     assert "\n" not in said
 
 
+@pytest.mark.parametrize(("text", "expected"), [("true", True), ("false", False)])
+def test_one_switch_pauses_everything(text, expected):
+    assert settings_of({"QUILL_PAUSED": text}).paused is expected
+
+
+@pytest.mark.parametrize("text", ["", "True", "yes", "1", "on", "true "])
+def test_a_switch_is_on_or_off_and_nothing_else(text):
+    with pytest.raises(SetupError, match="QUILL_PAUSED must be true or false"):
+        settings_of({"QUILL_PAUSED": text})
+
+
 @pytest.mark.parametrize(
     ("variable", "words"),
     [
         pytest.param("QUILL_MAX_MOVER", "did you mean QUILL_MAX_MOVERS?", id="a-slip"),
+        pytest.param("QUILL_PAUSE", "did you mean QUILL_PAUSED?", id="a-switch"),
         pytest.param("QUILL_MAXIMUM", "there are QUILL_MAX_MOVERS, ", id="something-else"),
     ],
 )
