@@ -39,7 +39,7 @@ def admitted(
     """The decisions as they may be carried out: nothing new from sources that collide, and no start out of its turn."""
     decided = list(decided)
     refused = collisions(resource for resource, _ in decided)
-    awaited = restores_to_come(resource for resource, _ in decided)
+    awaited = restores_to_come(decided)
 
     def judged(resource: Resource, decision: Decision) -> Decision:
         if resource.chore or not isinstance(decision, (Start, Wait)):

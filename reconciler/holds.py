@@ -11,7 +11,7 @@ from typing import Final
 
 from reconciler.model import Action, Resource, Status
 from reconciler.naming import PAUSED
-from reconciler.plans import Wait
+from reconciler.plans import Advance, Decision, Start, Wait
 
 _SWITCH: Final = "QUILL_PAUSED in the ConfigMap quill-settings is false"
 _RESTORE: Final = "WaitingForRestore"
@@ -34,25 +34,35 @@ def is_switched_off(status: Status) -> bool:
     return any(each.reason == "Suspended" and _SWITCH in each.message for each in status.conditions)
 
 
-def restores_to_come(resources: Iterable[Resource]) -> Mapping[str, Wait]:
-    """By uid of each source: it waits while a destination has not yet restored, for the first time, into its volume.
+def restores_to_come(decided: Iterable[tuple[Resource, Decision]]) -> Mapping[str, Wait]:
+    """By uid of each source: it waits for a destination that has not yet restored, for the first time, into its volume.
 
-    A backup of what is still empty would be the newest snapshot, and a retention would forget others for it.
+    A backup of what is still empty would be the newest snapshot, and a retention would forget others for it. Where
+    there are backups already, a destination that is only kept ready for an emergency stops none: it must have begun.
     """
     sources: defaultdict[tuple[str, str | None], list[Resource]] = defaultdict(list)
-    first: dict[tuple[str, str | None], Resource] = {}
-    for each in resources:
+    first: dict[tuple[str, str | None], tuple[Resource, bool]] = {}
+    for each, decision in decided:
         if each.chore or each.deleting:
             continue
         if each.spec.action is Action.BACKUP:
             sources[each.namespace, each.spec.source_pvc].append(each)
         elif each.spec.destination_pvc and each.status.last_sync_time is None:
-            first.setdefault((each.namespace, each.spec.destination_pvc), each)
-    return {source.uid: _wait(first[volume]) for volume in first for source in sources.get(volume, ())}
+            begun = each.status.last_sync_start_time is not None or isinstance(decision, (Start, Advance))
+            first.setdefault((each.namespace, each.spec.destination_pvc), (each, begun))
+    return {
+        source.uid: _wait(destination)
+        for volume, (destination, begun) in first.items()
+        for source in sources.get(volume, ())
+        if begun or source.status.last_sync_time is None
+    }
 
 
 def _wait(destination: Resource) -> Wait:
-    trouble = next((c.message for c in destination.status.conditions if (c.type, c.status) == ("Ready", "False")), "")
+    conditions = destination.status.conditions
+    trouble = next((c.message for c in conditions if (c.type, c.status) == ("Ready", "False")), "")
+    if destination.spec.paused:
+        trouble = "it is paused"
     message = (
         f"waiting for {destination.kind} {destination.namespace}/{destination.name}, "
         f"which has not restored into PersistentVolumeClaim {destination.spec.destination_pvc} yet"

@@ -67,8 +67,10 @@ def test_two_that_are_due_run_one_after_the_other_under_a_cap_of_one(quill, stag
     one = {"name": "quill-settings", "behavior": "merge", "literals": ["QUILL_MAX_MOVERS=1"]}
     local.install(base="namespaced", namespace=stage.namespace, configMapGenerator=[one])
     names = ("first", "second")
-    for name in names:
-        stage.source(name)
+    stage.source("first")
+    stage.sync("first")  # the first backup of a repository would be alone without any cap
+    stage.again("replicationsource", "first", "again")
+    stage.source("second")
     said, at_once = set(), 0
     for _ in range(20):
         local.tick()
@@ -79,4 +81,4 @@ def test_two_that_are_due_run_one_after_the_other_under_a_cap_of_one(quill, stag
     assert at_once == 1
     assert "first in line; as many movers run as QUILL_MAX_MOVERS=1 allows" in said
     assert {stage.status(name)["latestMoverStatus"]["result"] for name in names} == {"Successful"}
-    assert len(stage.repository.snapshots()) == 2
+    assert len(stage.repository.snapshots()) == 3

@@ -94,51 +94,67 @@ def test_the_switch_can_be_told_from_what_a_tick_said_of_it():
 INTO = make_destination(destination_pvc="data", copy_method=CopyMethod.NONE, capacity=None, secret="another")
 
 
+NEW = seen(make_source())
+IDLE = Wait(reason="WaitingForManual", message="")
+START = Start(run=slot_run("09:00:00"), since=at("09:00:00"))
+BEGUN = Advance(run=START.run, job=make_job(INTO), message="")
+
+
 @pytest.mark.parametrize(
-    ("destination", "waits"),
+    ("source", "destination", "does", "waits"),
     [
-        pytest.param(INTO, True, id="not-restored-yet"),
-        pytest.param(seen(INTO, last_sync_time=at("08:00:00")), False, id="restored"),
-        pytest.param(replace(INTO, deleting=True), False, id="being-deleted"),
-        pytest.param(replace(INTO, namespace="elsewhere"), False, id="another-namespace"),
+        pytest.param(NEW, INTO, IDLE, True, id="not-restored-yet"),
+        pytest.param(NEW, INTO, START, True, id="to-be-restored-now"),
+        pytest.param(NEW, seen(INTO, last_sync_time=at("08:00:00")), IDLE, False, id="restored"),
+        pytest.param(NEW, seen(INTO, last_sync_time=at("08:00:00")), BEGUN, False, id="restored-once-and-again"),
+        pytest.param(NEW, replace(INTO, deleting=True), IDLE, False, id="being-deleted"),
+        pytest.param(NEW, replace(INTO, namespace="elsewhere"), IDLE, False, id="another-namespace"),
+        pytest.param(NEW, make_destination(destination_pvc="other"), IDLE, False, id="another-volume"),
+        pytest.param(NEW, make_destination(secret="another"), IDLE, False, id="an-image"),
+        pytest.param(HOURLY, INTO, IDLE, False, id="backed-up-before-and-it-has-not-begun"),
+        pytest.param(HOURLY, INTO, START, True, id="backed-up-before-and-it-begins"),
+        pytest.param(HOURLY, INTO, BEGUN, True, id="backed-up-before-and-it-runs"),
         pytest.param(
-            make_destination(destination_pvc="other", copy_method=CopyMethod.NONE), False, id="another-volume"
+            HOURLY, seen(INTO, last_sync_start_time=at("08:00:00")), IDLE, True, id="backed-up-before-and-it-failed"
         ),
-        pytest.param(make_destination(secret="another"), False, id="an-image"),
-        pytest.param(make_destination(paused=True, destination_pvc="data"), True, id="paused"),
     ],
 )
-def test_a_source_waits_for_the_first_restore_into_its_volume(destination, waits):
-    start = Start(run=slot_run("09:00:00"), since=at("09:00:00"))
-    (_, found), _ = admitted([(HOURLY, start), (destination, IDLE)])
+def test_a_source_waits_for_the_first_restore_into_its_volume(source, destination, does, waits):
+    (_, found), _ = admitted([(source, START), (destination, does)])
     assert (isinstance(found, Wait) and found.reason == "WaitingForRestore") is waits
 
 
-IDLE = Wait(reason="WaitingForManual", message="")
-
-
 def test_only_what_reads_the_volume_waits_for_it():
-    start = Start(run=slot_run("09:00:00"), since=at("09:00:00"))
     main, chore = with_chores(HOURLY)
     prune = make_prune(secret="third")
-    result = admitted([(main, start), (chore, start), (prune, start), (INTO, IDLE)])
+    result = admitted([(main, START), (chore, START), (prune, START), (INTO, BEGUN)])
     assert [getattr(decision, "reason", "starts") for _, decision in result] == [
-        "WaitingForRestore", "starts", "starts", "WaitingForManual",
+        "WaitingForRestore", "starts", "starts", "starts",
     ]  # fmt: skip
 
 
 def test_a_run_under_way_does_not_wait_for_it():
     advance = Advance(run=slot_run("09:00:00"), job=make_job(HOURLY), message="")
-    assert admitted([(HOURLY, advance), (INTO, IDLE)])[0][1] is advance
+    assert admitted([(HOURLY, advance), (INTO, BEGUN)])[0][1] is advance
 
 
-def test_a_restore_that_has_failed_is_said_where_it_is_waited_for():
-    assert restores_to_come([HOURLY, INTO])[HOURLY.uid] == Wait(
+@pytest.mark.parametrize(
+    ("destination", "trouble"),
+    [
+        pytest.param(INTO, "", id="to-come"),
+        pytest.param(
+            seen(INTO, conditions=(condition("Ready", False, "SnapshotNotFound", message="restore failed: none"),)),
+            ": restore failed: none",
+            id="failed",
+        ),
+        pytest.param(make_destination(destination_pvc="data", paused=True), ": it is paused", id="paused"),
+    ],
+)
+def test_what_is_wrong_with_a_restore_is_said_where_it_is_waited_for(destination, trouble):
+    wait = restores_to_come([(NEW, START), (destination, IDLE)])[NEW.uid]
+    assert wait == Wait(
         reason="WaitingForRestore",
         message="waiting for ReplicationDestination shop/copy, which has not restored into "
-        "PersistentVolumeClaim data yet",
+        f"PersistentVolumeClaim data yet{trouble}",
+        ready=not trouble,
     )
-    failed = seen(INTO, conditions=(condition("Ready", False, "SnapshotNotFound", message="restore failed: none"),))
-    wait = restores_to_come([HOURLY, failed])[HOURLY.uid]
-    assert not wait.ready
-    assert wait.message.endswith("data yet: restore failed: none")
