@@ -52,7 +52,9 @@ class Claim:
     @property
     def places(self) -> tuple[Place, ...]:
         """Where its mover counts; the removal of a lock is over in a moment, and waits for nobody."""
-        return () if self.action is Action.UNLOCK else places(self.resource.namespace, repository_keys(self.resource), self.storage_class)
+        if self.action is Action.UNLOCK:
+            return ()
+        return places(self.resource.namespace, repository_keys(self.resource), self.storage_class)
 
 
 def repository_keys(resource: Resource) -> frozenset[str]:

@@ -13,7 +13,7 @@ from reconciler.admission import queued
 from reconciler.caps import Crowd
 from reconciler.conditions import accepted, finished, waiting
 from reconciler.decision import decide
-from reconciler.model import CopyMethod, MoverResult
+from reconciler.model import Action, CopyMethod, MoverResult
 from reconciler.observed import Children, JobState
 from reconciler.plans import Advance, Finish, Start, Wait
 from reconciler.settings import Caps
@@ -144,6 +144,14 @@ def test_a_restore_burdens_the_class_of_its_volume():
     assert started(due, crowd(storage_class=1, classes={"a": "slow"})) == ["copy"]
     prune = make_prune(secret="z"), Start(run=RUN, since=at("08:00:00"))
     assert started([prune, due[0]], crowd(storage_class=1, classes={})) == ["prune", "copy"]
+
+
+def test_the_removal_of_a_lock_waits_for_no_place_and_takes_none():
+    unlock, start = source("a", action=Action.UNLOCK)
+    assert started([(unlock, start), source("b")], crowd(overall=1)) == ["a", "b"]
+    assert started([running("c"), (unlock, start)], crowd(overall=1)) == ["a"]
+    removing = unlock, Advance(run=RUN, job=make_job(unlock), message="")
+    assert started([removing, source("b")], crowd(overall=1)) == ["b"]
 
 
 def test_a_start_that_was_refused_takes_nobodys_place():
