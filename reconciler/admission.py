@@ -3,18 +3,34 @@
 restic's prune and check need their repository for themselves. While one runs no other run on that repository starts,
 and one that is due keeps later runs from starting, so that frequent backups cannot starve it. What the lock of a dead
 mover would stop waits for its removal, which itself waits for nobody. A repository that no mover has reported yet takes
-one backup at a time: two that make it at once leave keys of which one opens nothing.
+one backup at a time: two that make it at once leave keys of which one opens nothing. Beyond that, no more movers run at
+once than the caps allow (caps.py). Who waits is told why, and how many are ahead.
 """
 
-from collections.abc import Container, Iterable, Mapping
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
+from reconciler.caps import OVERALL, Crowd, Place, Room, class_of_job, class_of_start, is_mover, places
 from reconciler.model import Action, Resource
+from reconciler.observed import JobState
 from reconciler.plans import Advance, Decision, Start, Wait
 
+QUEUED: Final = "Queued"
+PRIORITY_STEP: Final = timedelta(minutes=1)
+"""What one point of spec.priority is worth. Lateness outgrows any priority, so nobody waits for ever."""
+
 EXCLUSIVE: Final = frozenset({Action.PRUNE, Action.CHECK})
+_EXACT: Final = 10
+_USES: Final = {
+    Action.BACKUP: "backed up to",
+    Action.RESTORE: "restored from",
+    Action.PRUNE: "pruned",
+    Action.CHECK: "checked",
+    Action.UNLOCK: "unlocked",
+}
 
 START_FAILURES: Final = frozenset({"ApplyFailed", "InternalError", "TemplateError"})
 """Reasons of Ready after a start that the API server or a template refused."""
@@ -22,15 +38,23 @@ START_FAILURES: Final = frozenset({"ApplyFailed", "InternalError", "TemplateErro
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """One CR's wish for its repository, running or due; ``since`` orders the wishes.
+    """One CR's wish for its repository and a place, running or due; ``since`` orders the wishes.
 
-    A ``first`` one may find no repository and make it.
+    A ``first`` one may find no repository and make it. ``storage_class`` is that of the volume it works on.
     """
 
     resource: Resource
     action: Action
     since: datetime
     first: bool = False
+    storage_class: str | None = None
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Where its mover counts; the removal of a lock is over in a moment, and waits for nobody."""
+        if self.action is Action.UNLOCK:
+            return ()
+        return places(self.resource.namespace, repository_keys(self.resource), self.storage_class)
 
 
 def repository_keys(resource: Resource) -> frozenset[str]:
@@ -39,63 +63,116 @@ def repository_keys(resource: Resource) -> frozenset[str]:
     return frozenset({_secret(resource), f"repository {known}"}) if known else frozenset({_secret(resource)})
 
 
-def held_back(due: Iterable[Claim], running: Iterable[Claim]) -> Mapping[tuple[str, str], str]:
-    """The key of each due CR or chore that must wait, with the reason in words; all others may start."""
+def held_back(
+    due: Iterable[Claim], running: Iterable[Claim], room: Room | None = None
+) -> Mapping[tuple[str, str], str]:
+    """The key of each due CR or chore that must wait, with the reason in words; all others may start.
+
+    The first in line for a place keeps what room there is at the others it needs, except overall: later ones could take
+    those in turn, and it would wait for ever. The last place to become free for it is one overall, too.
+    """
+    room = room or Room(None)
     ahead = list(running)
+    under_way = {claim.resource.key for claim in ahead}
     exclusive = [claim for claim in ahead if _is_exclusive(claim)]
     held: dict[tuple[str, str], str] = {}
+    behind: Counter[str] = Counter()
+    capped = 0
     for claim in sorted(due, key=_place):
         rivals = ahead if claim.action in EXCLUSIVE else exclusive  # ordinary runs never exclude each other
         if blocker := next((other for other in rivals if _exclude(claim, other)), None):
-            who = f"{blocker.resource.kind} {blocker.resource.namespace}/{blocker.resource.name}"
-            held[claim.resource.key] = f"queued behind the {blocker.action} of {who} on the same repository"
+            repositories = repository_keys(claim.resource)
+            before = max(behind[each] for each in repositories)
+            held[claim.resource.key] = f"{_ahead(before)}; {_excluded(blocker, blocker.resource.key in under_way)}"
+            behind.update(repositories)
+        elif full := room.full(claim.places):
+            held[claim.resource.key] = f"{_ahead(capped)}; {_capped(room, full, capped)}"
+            if not capped:
+                room.take(place for place in claim.places if place != OVERALL)
+            capped += 1
+        else:
+            room.take(claim.places)
         ahead.append(claim)
         exclusive += [claim] if _is_exclusive(claim) else []
     return held
 
 
-def _place(claim: Claim) -> tuple[bool, bool, datetime, str, str, str]:
-    """Unlocks, then the oldest; one whose start failed in the last tick goes last, or it could keep all for ever."""
-    failed = any(each.type == "Ready" and each.reason in START_FAILURES for each in claim.resource.status.conditions)
+def _place(claim: Claim) -> tuple[bool, bool, datetime, datetime, str, str, str, str]:
+    """Unlocks, then the oldest; a point of priority is worth as much as a minute.
+
+    One whose start failed in the last tick goes last, or it could keep all others for ever.
+    """
+    resource = claim.resource
+    failed = any(each.type == "Ready" and each.reason in START_FAILURES for each in resource.status.conditions)
     is_ordinary = claim.action is not Action.UNLOCK
-    return failed, is_ordinary, claim.since, claim.resource.namespace, claim.resource.name, claim.resource.chore
+    due = claim.since - PRIORITY_STEP * resource.spec.priority
+    return failed, is_ordinary, due, claim.since, resource.namespace, resource.name, resource.kind, resource.chore
 
 
-def queued(decided: Iterable[tuple[Resource, Decision]]) -> list[tuple[Resource, Decision]]:
+def _ahead(number: int) -> str:
+    """A place in the line, exact near its head and rough far from it: each change of it is a write."""
+    if number < _EXACT:
+        return f"{number} ahead" if number else "first in line"
+    digit, scale = int(str(number)[0]), 10 ** (len(str(number)) - 1)
+    return f"{max(each for each in (1, 2, 5) if each <= digit) * scale} or more ahead"
+
+
+def queued(decided: Iterable[tuple[Resource, Decision]], crowd: Crowd | None = None) -> list[tuple[Resource, Decision]]:
     """The decisions, with a wait in the place of each start that has to stay in the queue."""
-    decided = list(decided)
+    decided, crowd = list(decided), crowd or Crowd()
     known = {_secret(resource) for resource, _ in decided if resource.status.repository_id}
     due = [
-        _claim(resource, resource.spec.action, since=decision.since, known=known)
+        Claim(
+            resource=resource,
+            action=resource.spec.action,
+            since=decision.since,
+            first=_is_first(resource, resource.spec.action, known),
+            storage_class=class_of_start(resource, crowd.claims),
+        )
         for resource, decision in decided
         if isinstance(decision, Start)
     ]
     running = [
-        _claim(resource, decision.job.action, since=decision.job.created, known=known)
+        Claim(
+            resource=resource,
+            action=decision.job.action,
+            since=decision.job.created,
+            first=_is_first(resource, decision.job.action, known),
+        )
         for resource, decision in decided
         if isinstance(decision, Advance)
     ]
     running += [
-        _claim(resource, Action.UNLOCK, since=resource.created, known=known)
+        Claim(resource=resource, action=Action.UNLOCK, since=resource.created)
         for resource, decision in decided
         if resource.dead_locks and isinstance(decision, Wait) and decision.reason == "WaitingForRetry"
     ]
-    held = held_back(due, running)
+    held = held_back(due, running, Room(crowd.caps, _taken(decided, crowd)))
     return [
-        (resource, Wait(reason="Queued", message=held[resource.key]))
+        (resource, Wait(reason=QUEUED, message=held[resource.key]))
         if isinstance(decision, Start) and resource.key in held
         else (resource, decision)
         for resource, decision in decided
     ]
 
 
+def _taken(decided: Iterable[tuple[Resource, Decision]], crowd: Crowd) -> Iterator[Place]:
+    """Where every mover that runs counts, be its resource still there and valid or not."""
+    owners = {resource.key: resource for resource, _ in decided}
+    followed = {each.job.uid: each.job for _, each in decided if isinstance(each, Advance)}
+    movers = followed | {job.uid: job for job in crowd.jobs if is_mover(job)}
+    for job in movers.values():
+        if job.state is JobState.ACTIVE and job.action is not Action.UNLOCK:
+            owner = owners.get((job.owner_uid, job.chore))
+            yield from places(job.namespace, repository_keys(owner) if owner else (), class_of_job(job, crowd.claims))
+
+
 def _secret(resource: Resource) -> str:
     return f"secret {resource.namespace}/{resource.spec.secret}"
 
 
-def _claim(resource: Resource, action: Action, *, since: datetime, known: Container[str]) -> Claim:
-    first = action is Action.BACKUP and _secret(resource) not in known
-    return Claim(resource=resource, action=action, since=since, first=first)
+def _is_first(resource: Resource, action: Action, known: Container[str]) -> bool:
+    return action is Action.BACKUP and _secret(resource) not in known
 
 
 def _is_exclusive(claim: Claim) -> bool:
@@ -111,3 +188,17 @@ def _exclude(one: Claim, other: Claim) -> bool:
     elif EXCLUSIVE.isdisjoint((one.action, other.action)) and not (one.first and other.first):
         return False
     return bool(repository_keys(one.resource) & repository_keys(other.resource))
+
+
+def _excluded(blocker: Claim, is_running: bool) -> str:
+    """Who has the repository, or is to have it before."""
+    resource = blocker.resource
+    who = f"{resource.kind} {resource.namespace}/{resource.name}"
+    if is_running:
+        return f"repository {resource.namespace}/{resource.spec.secret} is being {_USES[blocker.action]} by {who}"
+    return f"behind the {blocker.action} of {who} on the same repository"
+
+
+def _capped(room: Room, full: Place, before: int) -> str:
+    """Which cap it is, for the few at the head of the line: further back that changes with every mover that ends."""
+    return room.sentence(full) if before < _EXACT else "as many movers run as the caps allow"

@@ -23,6 +23,7 @@ VERBS: Final = {
     "plan": "show what a tick would do, without doing it",
     "validate": "check files before they reach a cluster",
     "render": "print the objects that a tick would create",
+    "sync": "ask for one sync now, and see it through",
     "status": "show every replication and how its last sync went",
     "schemas": "print the JSON Schemas or the CRDs",
     "completion": "print the completion script of a shell",

@@ -20,7 +20,7 @@ from urllib3.exceptions import HTTPError, MaxRetryError
 
 from reconciler.errors import ClusterError, SetupError
 from reconciler.model import API_GROUP, Kind
-from reconciler.naming import MANAGER
+from reconciler.naming import ANNOTATING, MANAGER
 
 Object = Mapping[str, Any]
 
@@ -46,6 +46,8 @@ _RETRY: Final = Retry(
 )
 _TIMEOUT: Final = Timeout(connect=5, read=60)
 _GONE: Final = 410
+_APPLY: Final = "application/apply-patch+yaml"
+_MERGE: Final = "application/merge-patch+json"
 _REMEDIES: Final = {
     401: "the credentials are not accepted; renew the kubeconfig or the service account's token",
     403: "grant it: kubectl apply --server-side -k kustomize/overlays/cluster",
@@ -107,8 +109,12 @@ class ApiServer:
                 return
 
     def read_namespace(self, name: str) -> Object:
-        """One Namespace."""
-        return self._request("get", _path("Namespace", None, name))
+        """One Namespace; it is a part of what a tick has to see, so a refusal is a SetupError."""
+        try:
+            return self._request("get", _path("Namespace", None, name))
+        except ClusterError as error:
+            remedy = _REMEDIES[403] if error.status == 403 else ""
+            raise SetupError("; ".join(filter(None, (f"cannot read namespace {name}: {error}", remedy)))) from error
 
     def apply(self, body: Object, *, manager: str = MANAGER, subresource: str = "", force: bool = True) -> Object:
         """Server-side apply; unknown fields are refused, since a template may have a slip."""
@@ -135,13 +141,28 @@ class ApiServer:
             if error.status not in (404, 409):
                 raise
 
+    def read(self, kind: str, namespace: str, name: str) -> Object:
+        """One object."""
+        return self._request("get", _path(kind, namespace, name))
+
+    def annotate(self, kind: str, namespace: str, *, name: str, annotations: Mapping[str, str]) -> Object:
+        """Set annotations of an object and leave all others as they are; a tick never does."""
+        body, query = {"metadata": {"annotations": annotations}}, {"fieldManager": ANNOTATING}
+        return self._request("patch", _path(kind, namespace, name), query=query, body=body, content=_MERGE)
+
     def _request(
-        self, verb: str, path: str, *, query: Mapping[str, str] | None = None, body: Object | None = None
+        self,
+        verb: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Object | None = None,
+        content: str = "",
     ) -> dict[str, Any]:
         with self._lock:
             self.requests[verb] += 1
         method = {"list": "GET"}.get(verb, verb.upper())
-        content = "application/apply-patch+yaml" if verb == "patch" else "application/json"
+        content = content or (_APPLY if verb == "patch" else "application/json")
         try:
             response = self._pool.request(
                 method,

@@ -9,6 +9,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from reconciler.admission import queued, repository_keys
+from reconciler.caps import Crowd
+from reconciler.holds import restores_to_come
 from reconciler.model import Action, Resource
 from reconciler.naming import host_of
 from reconciler.plans import Decision, Start, Wait
@@ -31,16 +33,22 @@ def collisions(resources: Iterable[Resource]) -> Mapping[str, str]:
     return {uid: _sentence(hosts[uid] or "", list(others)) for uid, others in found.items() if others}
 
 
-def admitted(decided: Iterable[tuple[Resource, Decision]]) -> list[tuple[Resource, Decision]]:
+def admitted(
+    decided: Iterable[tuple[Resource, Decision]], crowd: Crowd | None = None
+) -> list[tuple[Resource, Decision]]:
     """The decisions as they may be carried out: nothing new from sources that collide, and no start out of its turn."""
     decided = list(decided)
     refused = collisions(resource for resource, _ in decided)
-    return queued(
-        (resource, Wait(reason=REASON, message=refused[resource.uid], ready=False))
-        if isinstance(decision, (Start, Wait)) and not resource.chore and resource.uid in refused
-        else (resource, decision)
-        for resource, decision in decided
-    )
+    awaited = restores_to_come(decided)
+
+    def judged(resource: Resource, decision: Decision) -> Decision:
+        if resource.chore or not isinstance(decision, (Start, Wait)):
+            return decision
+        if resource.uid in refused:
+            return Wait(reason=REASON, message=refused[resource.uid], ready=False)
+        return awaited.get(resource.uid, decision) if isinstance(decision, Start) else decision
+
+    return queued([(resource, judged(resource, decision)) for resource, decision in decided], crowd)
 
 
 def _writes(resource: Resource) -> bool:

@@ -9,14 +9,16 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from reconciler.admission import QUEUED
 from reconciler.collisions import REASON as COLLISION
-from reconciler.decision import CREATE, MANUAL, schedule_key, schedule_since
+from reconciler.decision import ASKED, CREATE, MANUAL, schedule_key, schedule_since
 from reconciler.failures import HELD, LOCKED, MAX_ATTEMPTS, Policy, policy_of
 from reconciler.locks import RENEWAL
 from reconciler.model import Action, Condition, Lock, MoverIdentity, MoverResult, Problem, Resource, Run, Status
 from reconciler.naming import ACCEPT_SHRUNKEN
 from reconciler.observed import Job
 from reconciler.plans import Advance, Finish, Wait
+from reconciler.requests import REQUEST
 from reconciler.schedule import next_slot
 from reconciler.status import format_time, parse_time
 from reconciler.verification import part_read, verdict
@@ -78,13 +80,12 @@ def waiting(status: Status, decision: Wait, *, now: datetime) -> Status:
         status = _with(status, now, blocked, ("Reconciling", True, decision.reason, decision.message))
         return _with(status, now, ("Synchronizing", False, "Error", decision.message))
     if decision.reason == "Suspended":
-        if status.current_run and status.next_retry_time:  # a pause ends the attempts: none may fire when it ends
-            status = replace(_consumed(status, status.current_run), current_run=None, next_retry_time=None)
-        status = _without(status, "Stalled", "Reconciling")
-        status = _with(status, now, ("Ready", True, "Suspended", decision.message))
-        return _with(status, now, ("Synchronizing", False, "Suspended", decision.message))
+        return _suspended(status, decision, now=now)
     if any(c.type == "Ready" and c.reason == COLLISION for c in status.conditions):
         status = _without(status, "Reconciling")  # another resource was changed, and nothing here will run for that
+    if decision.reason == QUEUED:
+        return _queued(status, decision, now=now)
+    status = _left_the_queue(status, now=now)
     if any(c.type in ("Stalled", "Reconciling") for c in status.conditions):
         return status  # what the last run or start failed of stands until something has run again
     if status.current_run and status.next_retry_time:  # and does so again after a pause or an invalid spec
@@ -95,9 +96,33 @@ def waiting(status: Status, decision: Wait, *, now: datetime) -> Status:
     return _with(status, now, ("Synchronizing", False, decision.reason, decision.message))
 
 
+def _suspended(status: Status, decision: Wait, *, now: datetime) -> Status:
+    if status.current_run and status.next_retry_time:  # a pause ends the attempts: none may fire when it ends
+        status = replace(_consumed(status, status.current_run), current_run=None, next_retry_time=None)
+    status = _without(status, "Stalled", "Reconciling")
+    status = _with(status, now, ("Ready", True, "Suspended", decision.message))
+    return _with(status, now, ("Synchronizing", False, "Suspended", decision.message))
+
+
+def _queued(status: Status, decision: Wait, *, now: datetime) -> Status:
+    """The place in the line is said in Synchronizing alone; what the last run failed of stands in Ready."""
+    if not any(c.type in ("Stalled", "Reconciling") for c in status.conditions):
+        status = _with(status, now, ("Ready", True, QUEUED, "accepted; due, and waiting for its turn"))
+    return _with(status, now, ("Synchronizing", False, QUEUED, decision.message))
+
+
+def _left_the_queue(status: Status, *, now: datetime) -> Status:
+    """After a failed run, Synchronizing says again what Ready does."""
+    conditions = {each.type: each for each in status.conditions}
+    ready, busy = conditions.get("Ready"), conditions.get("Synchronizing")
+    if ready is None or ready.status == "True" or busy is None or busy.reason != QUEUED:
+        return status
+    return _with(status, now, ("Synchronizing", False, "Error", ready.message))
+
+
 def started(status: Status, run: Run, *, created: datetime, inferred: MoverIdentity | None) -> Status:
     """Status once the Job of a run was applied: the slot is taken, whatever becomes of the run."""
-    superseded = status.current_run.token if status.current_run else ""
+    superseded = status.current_run
     status = replace(
         status,
         current_run=replace(run, start_time=created),
@@ -105,8 +130,8 @@ def started(status: Status, run: Run, *, created: datetime, inferred: MoverIdent
         last_sync_start_time=created,
         mover_identity=inferred or status.mover_identity,
     )
-    if superseded.startswith(MANUAL) and superseded != run.token:
-        status = replace(status, last_manual_sync=superseded.removeprefix(MANUAL))
+    if superseded and superseded.token != run.token:
+        status = _consumed(status, superseded)
     return _slot_taken(status, run)
 
 
@@ -238,13 +263,15 @@ def _retrying(status: Status, text: str, *, now: datetime) -> Status:
 
 def _slot_taken(status: Status, run: Run) -> Status:
     """``lastSlot`` is the newest slot that was handled; a run of an older one never moves it back."""
-    if run.token.startswith(MANUAL) or run.token == CREATE:
+    if run.token.startswith(ASKED) or run.token == CREATE:
         return status
     slot = parse_time(run.token)
     return replace(status, last_slot=max(slot, status.last_slot or slot))
 
 
 def _consumed(status: Status, run: Run) -> Status:
+    if run.token.startswith(REQUEST):
+        return replace(status, last_request=run.token.removeprefix(REQUEST))
     if not run.token.startswith(MANUAL):
         return status
     return replace(status, last_manual_sync=run.token.removeprefix(MANUAL))

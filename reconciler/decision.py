@@ -13,12 +13,15 @@ from reconciler.naming import slot_token
 from reconciler.observed import Children, Job, JobState
 from reconciler.plans import Advance, Decision, Finish, Start, Wait
 from reconciler.progress import advance, image_of
+from reconciler.requests import REQUEST, is_done, is_pending
 from reconciler.results import lost_result, result_of, stuck_result
-from reconciler.schedule import newest_slot
+from reconciler.schedule import newest_slot, next_slot
 from reconciler.status import parse_time
 
 MANUAL = "manual:"
 CREATE = "create"
+ASKED = (MANUAL, REQUEST)
+"""Beginnings of the tokens of runs that somebody asked for; they are no slots."""
 PREPARATION_LIMIT = timedelta(hours=1)  # until the mover runs
 SNAPSHOT_LIMIT = timedelta(hours=24)  # of a snapshot that has no error: the first one of a large volume takes hours
 PATIENCE = timedelta(minutes=2)  # with a volume that is not bound yet, before anybody is told
@@ -35,7 +38,10 @@ def decide(resource: Resource, children: Children, *, now: datetime) -> Decision
     if run:
         return _under_way(resource, children, run, now=now)
     if resource.spec.paused:
-        return Wait(reason="Suspended", message="paused; nothing starts until spec.paused is removed")
+        what = "not even the sync that was asked for" if _asked_for(resource) else "nothing"
+        what = "not even the sync that was asked for" if _asked_for(resource) else "nothing"
+        until = resource.paused_until or "spec.paused is removed"
+        return Wait(reason="Suspended", message=f"paused; {what} starts until {until}")
     start = None if _may_still_start(children) else due_start(resource, now=now)
     return start or _idle(resource)
 
@@ -68,17 +74,18 @@ def _is_handled(resource: Resource, run: Run) -> bool:
         return run.attempt <= current.attempt
     if run.token.startswith(MANUAL):
         return run.token == f"{MANUAL}{status.last_manual_sync}"
+    if run.token.startswith(REQUEST):
+        return is_done(run.token, status)
     return run.token != CREATE and status.last_slot is not None and parse_time(run.token) <= status.last_slot
 
 
 def due_start(resource: Resource, *, now: datetime) -> Start | None:
-    """The start that is due: a manual token before a slot, a slot before a retry of what it supersedes."""
+    """The start that is due: what was asked for before a slot, a slot before a retry of what it supersedes."""
     spec, status = resource.spec, resource.status
-    token = f"{MANUAL}{spec.manual}"
-    if spec.manual and spec.manual != status.last_manual_sync and not _is_current(resource, token):
+    if token := _asked_for(resource):
         return Start(run=Run(token=token), since=status.last_sync_start_time or resource.created)
     if slot := due_slot(resource, now=now):
-        return Start(run=Run(token=slot_token(slot)), since=slot)
+        return Start(run=Run(token=slot_token(slot)), since=_first_missed(resource, now=now) or slot)
     if spec.run_on_create and status.last_sync_start_time is None:
         return Start(run=Run(token=CREATE), since=resource.created)
     if status.current_run and status.next_retry_time and status.next_retry_time <= now:
@@ -87,12 +94,27 @@ def due_start(resource: Resource, *, now: datetime) -> Start | None:
     return None
 
 
+def _asked_for(resource: Resource) -> str | None:
+    """The token of a run that somebody waits for: by spec.trigger.manual, else by an annotation."""
+    spec, status = resource.spec, resource.status
+    token = f"{MANUAL}{spec.manual}"
+    if spec.manual and spec.manual != status.last_manual_sync and not _is_current(resource, token):
+        return token
+    return f"{REQUEST}{resource.requested}" if is_pending(resource.requested, status) else None
+
+
 def due_slot(resource: Resource, *, now: datetime) -> datetime | None:
     """The newest slot after the anchor; missed ones before it collapse into this one run."""
     spec = resource.spec
     if not spec.schedule:
         return None
     return newest_slot(spec.schedule, spec.time_zone, after=anchor(resource, now=now), now=now)
+
+
+def _first_missed(resource: Resource, *, now: datetime) -> datetime | None:
+    """The oldest slot after the anchor: a run that waits for its turn is late since then, however many slots pass."""
+    spec = resource.spec
+    return next_slot(spec.schedule, spec.time_zone, now=anchor(resource, now=now)) if spec.schedule else None
 
 
 def anchor(resource: Resource, *, now: datetime) -> datetime:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
-from reconciler.decision import MANUAL, is_unrecorded, outstanding_run
+from reconciler.decision import ASKED, is_unrecorded, outstanding_run
 from reconciler.model import Resource
 from reconciler.naming import child_name
 from reconciler.observed import Children, Job, JobState, Volume
@@ -47,9 +47,9 @@ def _is_needed(resource: Resource, job: Job) -> bool:
 
 
 def _may_come_again(resource: Resource, job: Job) -> bool:
-    """Whether a later run may have this one's name: a manual token that is asked for again after another run."""
+    """Whether a later run may have this one's name: one that is asked for again by the same word after another run."""
     recorded = resource.status.last_sync_start_time
-    return job.run.token.startswith(MANUAL) and (recorded is None or job.created < recorded)
+    return job.run.token.startswith(ASKED) and (recorded is None or job.created < recorded)
 
 
 def _snapshots_of(resource: Resource, children: Children, failed: Iterable[Job]) -> Iterable[Deletion]:

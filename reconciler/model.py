@@ -121,6 +121,7 @@ class Spec:
     run_on_create: bool = False
     manual: str | None = None
     paused: bool = False
+    priority: int = 0
     source_pvc: str | None = None
     identity: str | None = None
     mover_security_context: MoverIdentity | None = None
@@ -152,7 +153,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One attempt at one sync; ``token`` is the slot (RFC 3339), ``manual:<value>`` or ``create``."""
+    """One attempt at one sync; ``token`` is the slot (RFC 3339), ``manual:…``, ``request:…`` or ``create``."""
 
     token: str
     attempt: int = 1
@@ -202,6 +203,7 @@ class Status:
     next_retry_time: datetime | None = None
     current_run: Run | None = None
     last_manual_sync: str | None = None
+    last_request: str | None = None
     consecutive_failures: int = 0
     held_slot: datetime | None = None
     repository_id: str | None = None
@@ -223,8 +225,9 @@ class Status:
 class Resource:
     """A valid ReplicationSource or ReplicationDestination as it was listed, or one chore of it (chores.py).
 
-    ``accepted_slot`` is the held slot that a user accepted by an annotation; ``chore`` is empty for the CR's own syncs;
-    ``dead_locks`` has only the chore that removes the first of them (locks.py).
+    ``accepted_slot`` is the held slot that a user accepted by an annotation, ``requested`` what annotations ask for
+    (requests.py), ``paused_until`` what would end a pause that is not its own (holds.py); ``chore`` is empty for the
+    CR's own syncs; ``dead_locks`` has only the chore that removes the first of them (locks.py).
     """
 
     kind: Kind
@@ -237,6 +240,8 @@ class Resource:
     spec: Spec
     status: Status
     accepted_slot: str | None = None
+    requested: str = ""
+    paused_until: str = ""
     deleting: bool = False
     chore: str = ""
     dead_locks: tuple[Lock, ...] = ()

@@ -4,6 +4,7 @@ A name is a lock: two ticks that mean the same child say the same name. No other
 """
 
 import hashlib
+import re
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -11,6 +12,8 @@ from reconciler.model import API_GROUP, API_VERSION, Kind, Rejected, Resource, R
 
 MANAGER = "quill"
 GATE_MANAGER = "quill-gate"
+ANNOTATING = "quill-sync"
+"""Field manager of ``quill sync``."""
 MANAGED_BY = {"app.kubernetes.io/managed-by": MANAGER}
 SELECTOR = f"app.kubernetes.io/managed-by={MANAGER}"
 
@@ -26,10 +29,14 @@ SOURCE_CLAIM = f"{API_GROUP}/source-claim"
 PRIVILEGED_MOVERS = f"{API_GROUP}/privileged-movers"
 DO_NOT_DELETE = f"{API_GROUP}/do-not-delete"
 ACCEPT_SHRUNKEN = f"{API_GROUP}/accept-shrunken"
+SYNC_REQUESTED_AT = f"{API_GROUP}/sync-requested-at"
+PAUSED = f"{API_GROUP}/paused"
+FLUX_REQUESTED_AT = "reconcile.fluxcd.io/requestedAt"
 
 _NAME_LIMIT = 52  # a pod's name keeps 58 characters of its Job's; the whole hash must be in it, restic's locks name it
 _LABEL_LIMIT = 63
 _HASH_LENGTH = 12
+_PLAIN_REQUEST = re.compile(r"[A-Za-z0-9:.+_-]{1,40}")
 
 
 def _digest(*parts: str) -> str:
@@ -58,6 +65,11 @@ def label_value(text: str) -> str:
     if len(text) <= _LABEL_LIMIT:
         return text
     return f"{text[: _LABEL_LIMIT - _HASH_LENGTH - 1].rstrip('-.')}-{_digest(text)}"
+
+
+def request_value(text: str) -> str:
+    """What an annotation asks for, as part of a token: itself when it is a short word or time, else a hash."""
+    return text if _PLAIN_REQUEST.fullmatch(text) else f"hash-{_digest(text)}"
 
 
 def labels(owner: Resource, component: str) -> dict[str, str]:

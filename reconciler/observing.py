@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from reconciler import naming
-from reconciler.decision import CREATE, MANUAL
+from reconciler.decision import ASKED, CREATE
 from reconciler.model import Action, CopyMethod, MoverIdentity, Run
 from reconciler.observed import Job, JobState, Pod, Snapshot, Volume
 from reconciler.quantity import parse_quantity
@@ -154,7 +154,7 @@ def _run(annotations: Raw) -> Run | None:
 
 def _is_token(text: str) -> bool:
     """Whether it is a run's: decisions read the others as times."""
-    if text.startswith(MANUAL) or text == CREATE:
+    if text.startswith(ASKED) or text == CREATE:
         return True
     try:
         return parse_time(text).tzinfo is not None

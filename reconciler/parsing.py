@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from reconciler.model import Action, CopyMethod, Drill, Guard, Kind, Resource, Spec, Status, Verify
 from reconciler.naming import ACCEPT_SHRUNKEN
+from reconciler.requests import requested
 from reconciler.status import parse_identity, parse_status, parse_time
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -15,6 +16,7 @@ _DEFAULT_ACTION: Final = {Kind.SOURCE: Action.BACKUP, Kind.DESTINATION: Action.R
 def parse(raw: Mapping[str, Any]) -> Resource:
     """The resource, from an API server or a file; one from a file has no uid and was created at the epoch."""
     kind, metadata = Kind(raw["kind"]), raw["metadata"]
+    annotations = metadata.get("annotations") or {}
     created = metadata.get("creationTimestamp")
     return Resource(
         kind=kind,
@@ -26,7 +28,8 @@ def parse(raw: Mapping[str, Any]) -> Resource:
         created=parse_time(created) if created else _EPOCH,
         spec=parse_spec(kind, raw["spec"]),
         status=parse_status(raw.get("status") or {}) if "uid" in metadata else Status(),
-        accepted_slot=(metadata.get("annotations") or {}).get(ACCEPT_SHRUNKEN),
+        accepted_slot=annotations.get(ACCEPT_SHRUNKEN),
+        requested=requested(annotations),
         deleting="deletionTimestamp" in metadata,
     )
 
@@ -46,6 +49,7 @@ def parse_spec(kind: Kind, raw: Mapping[str, Any]) -> Spec:
         run_on_create=trigger.get("runOnCreate", False),
         manual=trigger.get("manual"),
         paused=raw.get("paused", False),
+        priority=raw.get("priority", 0),
         source_pvc=raw.get("sourcePVC"),
         identity=restic.get("identity"),
         mover_security_context=parse_identity(security) if security else None,

@@ -31,12 +31,6 @@ def needs_pods(resource: Resource) -> bool:
     return spec.mover_security_context is None or not _makes_volume(resource)
 
 
-def needs_namespace(resource: Resource, surroundings: Surroundings) -> bool:
-    """Whether a start must ask for the namespace's annotations: only a mover that would run as root."""
-    given = resource.spec.mover_security_context or inferred_identity(resource, surroundings)
-    return given is not None and given.run_as_user == _ROOT
-
-
 def start_plan(resource: Resource, run: Run, surroundings: Surroundings) -> JobPlan | Wait:
     """The Job of a new run, behind its gate when its volume is still to be made; or what it waits for."""
     spec = resource.spec

@@ -27,6 +27,7 @@ _PLAIN: Final = {
     "lastSyncDurationSeconds": "last_sync_duration_seconds",
     "observedSchedule": "observed_schedule",
     "lastManualSync": "last_manual_sync",
+    "lastRequest": "last_request",
     "consecutiveFailures": "consecutive_failures",
     "repositoryID": "repository_id",
     "schemaFingerprint": "schema_fingerprint",

@@ -29,13 +29,13 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for index, heading in enumerate(headings):
         table.add_column(heading, no_wrap=index < len(headings) - 1, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(_line(cell), style=_STYLES.get(cell, "")) for cell in row))
+        table.add_row(*(Text(one_line(cell), style=_STYLES.get(cell, "")) for cell in row))
     with console.capture() as captured:
         console.print(table)
     print("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
-def _line(cell: str) -> str:
+def one_line(cell: str) -> str:
     """``cell`` in one line and without what could drive a terminal: messages quote what others wrote."""
     words = " ".join(cell.split())
     return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in words)

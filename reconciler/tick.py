@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Final
 
 from reconciler import conditions, events
+from reconciler.caps import Crowd
 from reconciler.chores import combined
 from reconciler.cluster import CONCURRENCY, Cluster
 from reconciler.collisions import admitted
@@ -25,6 +26,7 @@ from reconciler.observed import Children
 from reconciler.planning import blocked_starts
 from reconciler.plans import Advance, Finish, Start, Wait
 from reconciler.rendering import Renderer
+from reconciler.settings import Settings
 from reconciler.status import status_document
 from reconciler.steps import BUG, SUPERSEDED, Steps, Work
 from reconciler.validation import fingerprint
@@ -73,12 +75,14 @@ class Tick:
         now: datetime,
         namespace: str | None = None,
         dry_run: bool = False,
+        settings: Settings | None = None,
     ) -> None:
         self._cluster = cluster
         self._steps = Steps(cluster, renderer, now=now, dry_run=dry_run)
         self._now = now
         self._namespace = namespace
         self._dry_run = dry_run
+        self._settings = settings or Settings()
 
     def run(self, *, settle: float = 0) -> list[Outcome]:
         """Do it, and wait at most ``settle`` seconds for snapshots that become ready meanwhile.
@@ -86,7 +90,7 @@ class Tick:
         Raises SetupError when the cluster cannot be observed; everything else ends in some CR's outcome.
         """
         deadline = time.monotonic() + settle
-        world = observe(self._cluster, namespace=self._namespace)
+        world = observe(self._cluster, namespace=self._namespace, is_off=lambda _: self._settings.paused)
         with ThreadPoolExecutor(CONCURRENCY) as pool:
             outcomes = list(pool.map(self._rejection, world.rejected))
             waiting = self._cases(world)
@@ -113,7 +117,8 @@ class Tick:
         around = look_around(self._cluster, world, (part for part, _ in starting))
         blocked = blocked_starts(starting, around)
         work: defaultdict[str, list[Work]] = defaultdict(list)
-        for part, decision in admitted((each, blocked.get(each.key, decision)) for each, decision in decided):
+        crowd = Crowd(caps=self._settings.caps, jobs=world.jobs(), claims=world.claims)
+        for part, decision in admitted(((each, blocked.get(each.key, decision)) for each, decision in decided), crowd):
             surroundings = around.get(part.key) or world.surroundings_of(part)
             work[part.uid].append(
                 self._steps.item(part, decision, children=world.children_of(part), surroundings=surroundings)

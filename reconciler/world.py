@@ -5,20 +5,20 @@ old or newer, so a run whose Job is not there has lost it, and if another tick w
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 
 from reconciler.chores import with_chores
 from reconciler.cluster import Cluster, Object
-from reconciler.errors import ClusterError
+from reconciler.holds import paused
 from reconciler.locks import Movers, left_behind
 from reconciler.model import Chore, Kind, Rejected, Resource, Status
 from reconciler.naming import PRIVILEGED_MOVERS, SELECTOR
 from reconciler.observed import Children, Job, Pod, Snapshot, Surroundings, Volume
 from reconciler.observing import parse_job, parse_pod, parse_snapshot, parse_volume
-from reconciler.planning import needs_namespace, needs_pods
+from reconciler.planning import needs_pods
 from reconciler.status import parse_status
 from reconciler.validation import fingerprint, parse, validate
 
@@ -29,13 +29,15 @@ Child = TypeVar("Child", Job, Pod, Snapshot, Volume)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
     """What one look showed; ``children`` by namespace, uid and chore of the CR they were made for, ``claims`` by
-    namespace and name. A label alone makes nobody a child: owners are always in the same namespace.
+    namespace and name, ``namespaces`` the annotations of each.
+    A label alone makes nobody a child: owners are always in the same namespace.
     """
 
     resources: tuple[Resource, ...] = ()
     rejected: tuple[Rejected, ...] = ()
     children: Mapping[Key, Children] = field(default_factory=dict)
     claims: Mapping[str, Mapping[str, Volume]] = field(default_factory=dict)
+    namespaces: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def children_of(self, resource: Resource) -> Children:
         """Everything that was made for the syncs of one CR, or for one chore."""
@@ -51,13 +53,23 @@ class World:
         """What is known of movers, to tell whose a lock is."""
         return Movers(resources=self.resources, children=self.children.values())
 
+    def jobs(self) -> tuple[Job, ...]:
+        """Every Job of ours, also one whose CR is not valid any more."""
+        return tuple(job for children in self.children.values() for job in children.jobs)
+
     def surroundings_of(self, resource: Resource) -> Surroundings:
-        """The claims of a CR's namespace; pods and an admin's word are in look_around."""
-        return Surroundings(claims=self.claims.get(resource.namespace, {}))
+        """The claims of a CR's namespace, and an admin's word on root movers; pods are in look_around."""
+        allowed = self.namespaces.get(resource.namespace, {}).get(PRIVILEGED_MOVERS) == "true"
+        return Surroundings(claims=self.claims.get(resource.namespace, {}), privileged_movers=allowed)
 
 
-def observe(cluster: Cluster, *, namespace: str | None = None) -> World:
-    """Look once at all namespaces, or at one. Raises SetupError where a list is refused."""
+def observe(
+    cluster: Cluster, *, namespace: str | None = None, is_off: Callable[[Status], bool] = lambda _: False
+) -> World:
+    """Look once at all namespaces, or at one. Raises SetupError where a list is refused.
+
+    ``is_off`` says whether the installation's switch pauses a CR of this status.
+    """
     resources: dict[str, Resource] = {}
     rejected: dict[str, Rejected] = {}
     for kind in Kind:
@@ -71,11 +83,16 @@ def observe(cluster: Cluster, *, namespace: str | None = None) -> World:
     for raw in cluster.list_objects("PersistentVolumeClaim", namespace=namespace):
         volume = parse_volume(raw)
         claims[volume.namespace][volume.name] = volume
+    namespaces = _annotations(cluster, namespace)
     return World(
-        resources=tuple(resources.values()),
+        resources=tuple(
+            paused(each, switch=is_off(each.status), annotations=namespaces.get(each.namespace, {}))
+            for each in resources.values()
+        ),
         rejected=tuple(rejected.values()),
         children=_children(cluster, namespace, claims),
         claims=claims,
+        namespaces=namespaces,
     )
 
 
@@ -101,30 +118,23 @@ def list_snapshots(cluster: Cluster, *, namespace: str | None) -> Mapping[Key, t
 
 
 def look_around(cluster: Cluster, world: World, starting: Iterable[Resource]) -> Mapping[tuple[str, str], Surroundings]:
-    """What each start needs to know, by key: pods and an admin's word are asked for once per namespace, if at all."""
+    """What each start needs to know, by key: pods are asked for once per namespace, if at all."""
     found: dict[tuple[str, str], Surroundings] = {}
     pods: dict[str, tuple[Pod, ...]] = {}
-    privileged: dict[str, bool] = {}
     for resource in starting:
         around, name = world.surroundings_of(resource), resource.namespace
         if needs_pods(resource):
             if name not in pods:
                 pods[name] = tuple(parse_pod(raw) for raw in cluster.list_objects("Pod", namespace=name))
             around = replace(around, pods=pods[name])
-        if needs_namespace(resource, around):
-            if name not in privileged:
-                privileged[name] = _is_privileged(cluster, name)
-            around = replace(around, privileged_movers=privileged[name])
         found[resource.key] = around
     return found
 
 
-def _is_privileged(cluster: Cluster, namespace: str) -> bool:
-    try:
-        annotations = cluster.read_namespace(namespace)["metadata"].get("annotations") or {}
-    except ClusterError:
-        return False  # being deleted, or asked again by the next tick: nobody else has to wait for it
-    return annotations.get(PRIVILEGED_MOVERS) == "true"
+def _annotations(cluster: Cluster, namespace: str | None) -> Mapping[str, Mapping[str, str]]:
+    """Those of every namespace, or of the one that is looked at: one request either way."""
+    found = [cluster.read_namespace(namespace)] if namespace else cluster.list_objects("Namespace")
+    return {raw["metadata"]["name"]: raw["metadata"].get("annotations") or {} for raw in found}
 
 
 def _was_rejected(status: Object) -> bool:

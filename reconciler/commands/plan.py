@@ -2,7 +2,9 @@
 
 import argparse
 import json
+import os
 import sys
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,14 +12,17 @@ from pathlib import Path
 
 from reconciler import findings, offline
 from reconciler.arguments import add_cluster_arguments, instant
+from reconciler.caps import Crowd
 from reconciler.chores import with_chores
 from reconciler.collisions import admitted
 from reconciler.decision import decide
+from reconciler.holds import is_switched_off, paused
 from reconciler.model import Rejected, Resource
-from reconciler.observed import Children, Surroundings
+from reconciler.observed import Children, Surroundings, Volume
 from reconciler.planning import blocked_starts, start_plan
 from reconciler.plans import Advance, Decision, Finish, Start, Wait
 from reconciler.schedule import next_slot
+from reconciler.settings import Settings, settings_of
 from reconciler.status import format_time
 from reconciler.tables import distance, print_table
 
@@ -56,10 +61,11 @@ def run(args: argparse.Namespace, *, now: datetime) -> int:
     """Print a row for each CR; 1 if a file has a problem."""
     at = args.at or now
     found: Sequence[findings.Finding] = ()
+    settings = settings_of(os.environ)
     if args.files:
-        rows, found = _of_files(args, at)
+        rows, found = _of_files(args, at, settings)
     else:
-        rows = _of_cluster(args, at)
+        rows = _of_cluster(args, at, settings)
     if args.output == "json":
         print(json.dumps([_document(row) for row in rows], indent=2, ensure_ascii=False))
     elif rows:
@@ -74,26 +80,37 @@ def run(args: argparse.Namespace, *, now: datetime) -> int:
     return _SOMETHING_TO_DO if busy and args.detailed_exitcode else 0
 
 
-def _of_files(args: argparse.Namespace, at: datetime) -> tuple[list[Row], Sequence[findings.Finding]]:
+def _of_files(
+    args: argparse.Namespace, at: datetime, settings: Settings
+) -> tuple[list[Row], Sequence[findings.Finding]]:
     world = offline.read([Path(each) for each in args.files], now=at)
-    looked_at = [each for each in world.resources if args.namespace in (None, each.namespace)]
+    looked_at = [
+        paused(each, switch=settings.paused, annotations={})
+        for each in world.resources
+        if args.namespace in (None, each.namespace)
+    ]
     parts = [part for each in looked_at for part in with_chores(each)]
-    decided = admitted((each, decide(each, Children(), now=at)) for each in parts)
+    claims: defaultdict[str, dict[str, Volume]] = defaultdict(dict)
+    for (namespace, name), volume in world.claims.items():
+        claims[namespace][name] = volume
+    crowd = Crowd(caps=settings.caps, claims=claims)
+    decided = admitted(((each, decide(each, Children(), now=at)) for each in parts), crowd)
     rows = [_row(each, _started(each, decision, world.surroundings_of(each)), at) for each, decision in decided]
     return rows, world.findings
 
 
-def _of_cluster(args: argparse.Namespace, at: datetime) -> list[Row]:
+def _of_cluster(args: argparse.Namespace, at: datetime, settings: Settings) -> list[Row]:
     from reconciler.cluster import connect  # noqa: PLC0415 - with files nothing loads the Kubernetes client
     from reconciler.world import look_around, observe  # noqa: PLC0415
 
     cluster = connect(context=args.context)
-    world = observe(cluster, namespace=args.namespace)
+    world = observe(cluster, namespace=args.namespace, is_off=lambda status: settings.paused or is_switched_off(status))
     parts = [part for each in world.resources for part in world.with_chores(each, now=at)]
     decided = [(each, decide(each, world.children_of(each), now=at)) for each in parts]
     starting = [(each, decision.run) for each, decision in decided if isinstance(decision, Start)]
     blocked = blocked_starts(starting, look_around(cluster, world, (each for each, _ in starting)))
-    waits = admitted((each, blocked.get(each.key, decision)) for each, decision in decided)
+    crowd = Crowd(caps=settings.caps, jobs=world.jobs(), claims=world.claims)
+    waits = admitted(((each, blocked.get(each.key, decision)) for each, decision in decided), crowd)
     rows = [_row(resource, decision, at) for resource, decision in waits]
     return rows + [_rejection(each) for each in world.rejected]
 

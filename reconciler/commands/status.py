@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from reconciler.admission import QUEUED
 from reconciler.arguments import add_cluster_arguments
 from reconciler.cluster import connect
 from reconciler.model import Kind
@@ -66,7 +67,8 @@ def _cells(raw: Mapping[str, Any], now: datetime, *, wide: bool) -> tuple[str, .
     ]
     if wide:
         cells += [status.get("repositoryID", "-")[:8], str(status.get("consecutiveFailures", 0))]
-    message = busy["message"] if busy.get("status") == "True" else ready["message"]
+    tells_more = busy.get("status") == "True" or busy.get("reason") == QUEUED
+    message = busy["message"] if tells_more else ready["message"]
     image = status.get("latestImage", {}).get("name")
     return (*cells, f"{message}; latestImage {image}" if image else message)
 

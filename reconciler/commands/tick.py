@@ -4,6 +4,7 @@ import argparse
 import gc
 import json
 import logging
+import os
 import sys
 import time
 from collections import Counter
@@ -13,6 +14,7 @@ from datetime import datetime
 from reconciler.arguments import add_cluster_arguments, duration
 from reconciler.cluster import ApiServer, connect
 from reconciler.rendering import renderer
+from reconciler.settings import settings_of
 from reconciler.tick import Outcome, Tick
 
 EXAMPLES = """
@@ -44,8 +46,9 @@ def run(args: argparse.Namespace, *, now: datetime) -> int:
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # cluster.py says what came of its retries
     gc.disable()  # over a large list the collector takes a third of a process that ends in seconds, and finds nothing
     began = time.monotonic()
+    settings = settings_of(os.environ)
     cluster = connect(context=args.context, dry_run=args.dry_run)
-    tick = Tick(cluster, renderer(), now=now, namespace=args.namespace, dry_run=args.dry_run)
+    tick = Tick(cluster, renderer(), now=now, namespace=args.namespace, dry_run=args.dry_run, settings=settings)
     outcomes = tick.run(settle=args.settle)
     seconds = time.monotonic() - began
     if args.output == "json":

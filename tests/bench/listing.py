@@ -12,6 +12,7 @@ LISTS = {
     "Job": SELECTOR,
     "Pod": SELECTOR,
     "VolumeSnapshot": SELECTOR,
+    "Namespace": "",
 }
 
 

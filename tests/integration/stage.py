@@ -176,12 +176,11 @@ class Stage:
 
     # --- what Quill does
 
-    def tick(self, *, after=0, cluster=None, settle=0.0, renderer=None, dry_run=False):
+    def tick(self, *, after=0, cluster=None, settle=0.0, **options):
         """One tick, ``after`` seconds later than ``now``; by name of the CR what it did."""
         when = self.now + timedelta(seconds=after)
-        tick = Tick(
-            cluster or self.cluster, renderer or self.renderer, now=when, namespace=self.namespace, dry_run=dry_run
-        )
+        renderer = options.pop("renderer", None) or self.renderer
+        tick = Tick(cluster or self.cluster, renderer, now=when, namespace=self.namespace, **options)
         return {each.resource.name: each for each in tick.run(settle=settle)}
 
     # --- what controllers do

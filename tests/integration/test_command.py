@@ -77,7 +77,7 @@ def test_json_says_what_became_of_each_resource(busy, tick):
 def test_nothing_to_do_is_said_in_one_line(tick):
     code, output, errors = tick()
     assert (code, errors) == (0, "")
-    assert output.startswith("tick: nothing to do; 6 requests in ")
+    assert output.startswith("tick: nothing to do; 7 requests in ")
     assert len(output.splitlines()) == 1
 
 

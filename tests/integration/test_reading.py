@@ -7,7 +7,7 @@ from tests.integration.conftest import refusal
 
 pytestmark = pytest.mark.integration
 
-LISTS = 6
+LISTS = 7
 
 
 def idle(stage, *names):

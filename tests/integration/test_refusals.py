@@ -9,7 +9,7 @@ pytestmark = pytest.mark.integration
 LIST_ONLY = [
     {"apiGroups": ["scribe.backube"], "resources": ["*"], "verbs": ["list"]},
     {"apiGroups": ["scribe.backube"], "resources": ["replicationsources/status"], "verbs": ["patch"]},
-    {"apiGroups": ["", "batch", "snapshot.storage.k8s.io"], "resources": ["*"], "verbs": ["list"]},
+    {"apiGroups": ["", "batch", "snapshot.storage.k8s.io"], "resources": ["*"], "verbs": ["get", "list"]},
     {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create"]},
 ]
 JOBS = {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["create", "patch"]}

@@ -30,7 +30,10 @@ class Connection:
         return iter(tuple(listed))
 
     def read_namespace(self, name):
-        return self._send(self._server.read_namespace, name)
+        try:
+            return self._send(self._server.read_namespace, name)
+        except ClusterError as error:
+            raise SetupError(f"cannot read namespace {name}: {error}") from error
 
     def apply(self, body, **options):
         return self._send(self._server.apply, body, **options)

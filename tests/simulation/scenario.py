@@ -133,7 +133,9 @@ class Scenario:
             since = self._calm.setdefault(kind, (told, self._latest))
             if since[0] != told:
                 self._calm[kind] = (told, self._latest)
-            elif told[1:] == (HOURLY, False) and since[1] < slot and version == idle.get(kind):
+            elif (
+                told[1:] == (HOURLY, False) and since[1] < slot and version == idle.get(kind) and not _is_held(resource)
+            ):
                 taken = resource["status"].get("lastSlot", "")
                 assert taken >= f"{slot:%Y-%m-%dT%H:%M:%SZ}", f"{kind} lost the slot of {slot}: {resource['status']}"
 
@@ -212,3 +214,8 @@ def _is_kept(job):
 
 def _volumes(job):
     return job["spec"]["template"]["spec"]["volumes"]
+
+
+def _is_held(resource):
+    """Whether its slot stays due because a restore into its volume comes first."""
+    return any(each["reason"] == "WaitingForRestore" for each in resource["status"].get("conditions", ()))

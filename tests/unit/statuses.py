@@ -28,6 +28,7 @@ FULL = Status(
     next_retry_time=_THEN,
     current_run=Run(token="manual:" + "x" * 63, attempt=2, start_time=_THEN),
     last_manual_sync="x" * 63,
+    last_request="2026-01-02T03:04:05.123456Z,hash-0123456789ab",
     consecutive_failures=2,
     held_slot=_THEN,
     repository_id="0" * 64,

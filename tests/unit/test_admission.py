@@ -96,7 +96,9 @@ def test_a_secret_and_an_id_never_look_alike():
 
 def test_who_waits_is_told_for_whom():
     held = held_back([claim(BACKUP)], [claim(PRUNE)])
-    assert held == {BACKUP.key: "queued behind the prune of ReplicationSource shop/prune on the same repository"}
+    assert held == {
+        BACKUP.key: "first in line; repository shop/repository is being pruned by ReplicationSource shop/prune"
+    }
 
 
 def test_frequent_backups_do_not_starve_a_prune():
@@ -122,7 +124,10 @@ def test_only_starts_are_held_and_the_order_stays():
     result = queued(iter(decided))
     assert [resource.uid for resource, _ in result] == ["p", "b", "idle", "far"]
     assert [decision for _, decision in result if decision not in [each for _, each in decided]] == [
-        Wait(reason="Queued", message="queued behind the prune of ReplicationSource shop/prune on the same repository")
+        Wait(
+            reason="Queued",
+            message="first in line; repository shop/repository is being pruned by ReplicationSource shop/prune",
+        )
     ]
     assert isinstance(result[1][1], Wait)
 

@@ -11,6 +11,7 @@ import yaml
 
 import reconciler
 from reconciler.naming import MANAGED_BY
+from reconciler.settings import PAUSED, VARIABLES, Caps, Settings, settings_of
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = ROOT / "templates"
@@ -54,6 +55,12 @@ def of_kind(objects, kind):
 
 def only(objects, kind):
     (found,) = of_kind(objects, kind)
+    return found
+
+
+def config_map(objects, name):
+    """The generated ConfigMap whose name, without the hash behind it, is ``name``."""
+    (found,) = [each for each in of_kind(objects, "ConfigMap") if each["metadata"]["name"].startswith(f"{name}-")]
     return found
 
 
@@ -186,6 +193,11 @@ def test_cluster_overlay_reaches_every_namespace_from_a_restricted_one_of_its_ow
     assert not [arg for arg in tick_container(overlay("cluster"))["args"] if arg.startswith("--namespace")]
 
 
+def test_annotations_of_namespaces_are_read_in_one_request():
+    assert verbs_of(overlay("cluster"), "namespaces") == {"get", "list"}
+    assert verbs_of(overlay("namespaced"), "namespaces") == {"get"}
+
+
 def test_namespaced_overlay_has_no_right_outside_its_namespace(user_overlay):
     objects = user_overlay("resources: [BASE]\nnamespace: team-a\n", base="overlays/namespaced")
     assert not of_kind(objects, "ClusterRole") + of_kind(objects, "ClusterRoleBinding") + of_kind(objects, "Namespace")
@@ -202,26 +214,47 @@ def test_overlays_bring_both_custom_resource_definitions(objects):
 
 
 def test_every_template_is_mounted_as_it_is_and_kept_from_flux(objects):
-    config_map = only(objects, "ConfigMap")
+    generated = config_map(objects, "quill-templates")
     files = [each for each in TEMPLATES.iterdir() if each.name != "kustomization.yaml"]
-    assert config_map["data"] == {each.name: each.read_text() for each in files}, (
+    assert generated["data"] == {each.name: each.read_text() for each in files}, (
         "list each file in templates/kustomization.yaml"
     )
-    assert config_map["metadata"]["annotations"]["kustomize.toolkit.fluxcd.io/substitute"] == "disabled"
-    assert templates_volume(objects) == config_map["metadata"]["name"]
+    assert generated["metadata"]["annotations"]["kustomize.toolkit.fluxcd.io/substitute"] == "disabled"
+    assert templates_volume(objects) == generated["metadata"]["name"]
 
 
 def test_an_overlay_replaces_one_template_and_the_next_tick_mounts_it(user_overlay):
-    before = only(overlay("cluster"), "ConfigMap")
+    before = config_map(overlay("cluster"), "quill-templates")
     objects = user_overlay(
         "resources: [BASE]\nconfigMapGenerator:\n"
         "  - {name: quill-templates, namespace: quill-system, behavior: merge, files: [backup.yaml.j2]}\n",
         files={"backup.yaml.j2": "kind: Job  # ours\n"},
     )
-    after = only(objects, "ConfigMap")
+    after = config_map(objects, "quill-templates")
     assert after["data"] == before["data"] | {"backup.yaml.j2": "kind: Job  # ours\n"}
     assert after["metadata"]["name"] != before["metadata"]["name"]
     assert templates_volume(objects) == after["metadata"]["name"]
+
+
+def settings(objects):
+    """What the tick is given of the ConfigMap that its container names."""
+    (source,) = tick_container(objects)["envFrom"]
+    generated = config_map(objects, "quill-settings")
+    assert source == {"configMapRef": {"name": generated["metadata"]["name"]}}
+    return generated["data"]
+
+
+def test_the_settings_are_those_of_the_code_and_all_are_shown(objects):
+    assert settings_of(settings(objects)) == Settings()
+    assert set(settings(objects)) == {*VARIABLES.values(), PAUSED}
+
+
+def test_an_overlay_changes_one_setting_and_the_next_tick_has_it(user_overlay):
+    objects = user_overlay(
+        "resources: [BASE]\nconfigMapGenerator:\n"
+        "  - {name: quill-settings, namespace: quill-system, behavior: merge, literals: [QUILL_MAX_MOVERS=3]}\n"
+    )
+    assert settings_of(settings(objects)).caps == Caps(overall=3)
 
 
 def test_the_mover_image_reaches_the_tick_through_its_annotation():

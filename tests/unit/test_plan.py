@@ -109,7 +109,7 @@ def test_what_has_to_stay_in_the_queue_waits(plan):
     rows = {row[2]: row for row in cells(plan(SOURCE, PRUNE)[1])}
     assert rows["nightly"][3] == "Start"
     assert (rows["prune"][3], rows["prune"][5]) == (
-        "Wait", "queued behind the backup of ReplicationSource shop/nightly on the same repository",
+        "Wait", "first in line; behind the backup of ReplicationSource shop/nightly on the same repository",
     )  # fmt: skip
 
 

@@ -11,7 +11,6 @@ from reconciler.planning import (
     advance_plan,
     identity_of,
     inferred_identity,
-    needs_namespace,
     needs_pods,
     settings_of,
     start_plan,
@@ -215,22 +214,6 @@ def test_a_refused_mover_says_what_would_allow_it():
     assert "shop" in plan.message
     assert "scribe.backube/privileged-movers=true" in plan.message
     assert not plan.ready
-
-
-@pytest.mark.parametrize(
-    ("resource", "pods", "needed"),
-    [
-        pytest.param(SOURCE, [], False, id="nobody"),
-        pytest.param(SOURCE, [make_pod(security=ROOT)], True, id="inferred-root"),
-        pytest.param(SOURCE, [make_pod(security=APP)], False, id="inferred-user"),
-        pytest.param(make_source(mover_security_context=ROOT), [], True, id="given-root"),
-        pytest.param(make_source(mover_security_context=APP), [make_pod(security=ROOT)], False, id="given-user"),
-        pytest.param(seen(SOURCE, mover_identity=ROOT), [], True, id="remembered-root"),
-        pytest.param(make_source(mover_security_context=NOBODY), [], False, id="given-nothing"),
-    ],
-)
-def test_only_a_mover_that_would_be_root_asks_for_the_namespace(resource, pods, needed):
-    assert needs_namespace(resource, around(make_volume(), pods=pods)) is needed
 
 
 @pytest.mark.parametrize(

@@ -97,8 +97,8 @@ def test_the_samples_reach_every_branch(check, name, lines, number):
             id="another-kind",
         ),
         pytest.param(
-            {"restore": "apiVersion: v1\nkind: Pod\nspec: {}\n"},
-            ["t/restore.yaml.j2:1:1: error: must render to a batch/v1 Job, not to a v1 Pod [template]"],
+            {"prune": "apiVersion: v1\nkind: Pod\nspec: {}\n"},
+            ["t/prune.yaml.j2:1:1: error: must render to a batch/v1 Job, not to a v1 Pod [template]"],
             id="wrong-kind",
         ),
     ],

@@ -1,0 +1,72 @@
+"""What keeps runs from starting though nothing is wrong: a pause that is not the CR's own, or a restore to come. Pure.
+
+A pause from outside works as spec.paused does, to the last detail: what runs is left to end, attempts end, and slots
+that pass are not made up for, since the status remembers that there was no schedule (decision.schedule_since).
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Final
+
+from reconciler.model import Action, Resource, Status
+from reconciler.naming import PAUSED
+from reconciler.plans import Advance, Decision, Start, Wait
+
+_SWITCH: Final = "QUILL_PAUSED in the ConfigMap quill-settings is false"
+_RESTORE: Final = "WaitingForRestore"
+
+
+def paused(resource: Resource, *, switch: bool, annotations: Mapping[str, str]) -> Resource:
+    """The CR as paused if the installation's switch or its namespace's annotation says so, with what would end that."""
+    ends = [_SWITCH] if switch else []
+    if annotations.get(PAUSED, "false") != "false":
+        ends.append(f"namespace {resource.namespace} is no longer annotated with {PAUSED}")
+    if not ends:
+        return resource
+    if resource.spec.paused:
+        ends.append("spec.paused is removed")
+    return replace(resource, spec=replace(resource.spec, paused=True), paused_until=" and ".join(ends))
+
+
+def is_switched_off(status: Status) -> bool:
+    """Whether the last tick said so, for whoever cannot see the switch itself."""
+    return any(each.reason == "Suspended" and _SWITCH in each.message for each in status.conditions)
+
+
+def restores_to_come(decided: Iterable[tuple[Resource, Decision]]) -> Mapping[str, Wait]:
+    """By uid of each source: it waits for a destination that has not yet restored, for the first time, into its volume.
+
+    A backup of what is still empty would be the newest snapshot, and a retention would forget others for it. Where
+    there are backups already, a destination that is only kept ready for an emergency stops none: it must have begun.
+    """
+    sources: defaultdict[tuple[str, str | None], list[Resource]] = defaultdict(list)
+    first: dict[tuple[str, str | None], tuple[Resource, bool]] = {}
+    for each, decision in decided:
+        if each.chore or each.deleting:
+            continue
+        if each.spec.action is Action.BACKUP:
+            sources[each.namespace, each.spec.source_pvc].append(each)
+        elif each.spec.destination_pvc and each.status.last_sync_time is None:
+            begun = each.status.last_sync_start_time is not None or isinstance(decision, (Start, Advance))
+            first.setdefault((each.namespace, each.spec.destination_pvc), (each, begun))
+    return {
+        source.uid: _wait(destination)
+        for volume, (destination, begun) in first.items()
+        for source in sources.get(volume, ())
+        if begun or source.status.last_sync_time is None
+    }
+
+
+def _wait(destination: Resource) -> Wait:
+    conditions = destination.status.conditions
+    trouble = next((c.message for c in conditions if (c.type, c.status) == ("Ready", "False")), "")
+    if destination.spec.paused:
+        trouble = "it is paused"
+    message = (
+        f"waiting for {destination.kind} {destination.namespace}/{destination.name}, "
+        f"which has not restored into PersistentVolumeClaim {destination.spec.destination_pvc} yet"
+    )
+    if trouble:
+        message += f": {trouble}"
+    return Wait(reason=_RESTORE, message=message, ready=not trouble)

@@ -1,0 +1,103 @@
+"""Runs that an annotation asks for, without a change in Git: what is asked, whether it is done, how far it is. Pure.
+
+Either annotation counts, Flux's and our own; each new value asks for one run, and both at once for one together. An
+annotation is text of anybody's, of any length: what is not a short word or time is known by its hash.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from reconciler.admission import QUEUED
+from reconciler.failures import FAILURES
+from reconciler.model import Condition, Status
+from reconciler.naming import FLUX_REQUESTED_AT, SYNC_REQUESTED_AT, request_value
+from reconciler.status import format_duration, format_time
+
+REQUEST: Final = "request:"
+"""Beginning of the token of a run; the values behind it are those of both annotations."""
+
+_BETWEEN: Final = ","
+_NOBODY: Final = Condition(type="", status="", reason="", message="", last_transition_time=None)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """How far a request is, in words; ``successful`` says how it ended, None that it has not."""
+
+    message: str
+    successful: bool | None = None
+
+
+def requested(annotations: Mapping[str, str]) -> str:
+    """What the annotations of a CR ask for, as it stands in a token; empty without any."""
+    given = (annotations.get(name) for name in (SYNC_REQUESTED_AT, FLUX_REQUESTED_AT))
+    return _BETWEEN.join(dict.fromkeys(request_value(text) for text in given if text))
+
+
+def is_pending(asked: str, status: Status) -> bool:
+    """Whether something of what is asked has neither been done nor is under way."""
+    return not _values(asked) <= _values(status.last_request or "") | _under_way(status)
+
+
+def is_done(token: str, status: Status) -> bool:
+    """Whether the run of this token is recorded as over."""
+    return _values(token) <= _values(status.last_request or "")
+
+
+def stage_of(value: str, status: Status, *, generation: int) -> Stage:
+    """How far the run is that ``value`` asked for, as far as ticks have recorded it."""
+    if value in _values(status.last_request or ""):
+        return _end(status)
+    ready = _condition(status, "Ready")
+    if ready.reason == "InvalidSpec" and status.observed_generation == generation:
+        return Stage(message=f"cannot run: {ready.message}", successful=False)
+    if value in _under_way(status):
+        if status.next_retry_time:
+            return Stage(message=f"tried again at {format_time(status.next_retry_time)}: {ready.message}")
+        return Stage(message=_condition(status, "Synchronizing").message)
+    return Stage(message=_before(status))
+
+
+def _before(status: Status) -> str:
+    """What a run that has not begun waits for."""
+    ready, busy = (_condition(status, kind) for kind in ("Ready", "Synchronizing"))
+    if status.current_run and not status.next_retry_time:
+        return f"waiting for the end of the run under way, {status.current_run.token}"
+    if busy.reason == QUEUED:
+        return f"queued: {busy.message}"
+    if busy.reason == "Suspended":
+        return busy.message
+    if _condition(status, "Reconciling").status == "True" and not status.next_retry_time:
+        return f"waiting: {ready.message}"
+    return "waiting for the next tick"
+
+
+def _end(status: Status) -> Stage:
+    result = status.latest_mover_status
+    if result is None:
+        return Stage(message="given up before it had a result", successful=False)
+    if not result.successful:
+        known = FAILURES.get(result.reason)
+        said = ": ".join(filter(None, (result.reason, result.message)))
+        return Stage(message=f"failed: {said}" + (f" ({known.remedy})" if known else ""), successful=False)
+    took = status.last_sync_duration_seconds
+    told = [f"snapshot {result.snapshot_id[:8]}"] if result.snapshot_id else []
+    told += [f"latestImage {status.latest_image.name}"] if status.latest_image else []
+    told += [result.message] if result.message else []
+    after = f" in {format_duration(took)}" if took is not None else ""
+    return Stage(message="; ".join((f"succeeded{after}", *told)), successful=True)
+
+
+def _under_way(status: Status) -> frozenset[str]:
+    """The values that the current run was started for, also between two attempts."""
+    token = status.current_run.token if status.current_run else ""
+    return _values(token) if token.startswith(REQUEST) else frozenset()
+
+
+def _values(text: str) -> frozenset[str]:
+    return frozenset(filter(None, text.removeprefix(REQUEST).split(_BETWEEN)))
+
+
+def _condition(status: Status, kind: str) -> Condition:
+    return next((each for each in status.conditions if each.type == kind), _NOBODY)
