@@ -30,6 +30,7 @@ _USES: Final = {
     Action.PRUNE: "pruned",
     Action.CHECK: "checked",
     Action.UNLOCK: "unlocked",
+    Action.DRILL: "restored from",
 }
 
 START_FAILURES: Final = frozenset({"ApplyFailed", "InternalError", "TemplateError"})

@@ -73,7 +73,7 @@ def class_of_start(resource: Resource, claims: Claims) -> str | None:
     spec = resource.spec
     if spec.action is Action.RESTORE and spec.destination_pvc is None:
         return spec.storage_class_name
-    if spec.action not in (Action.BACKUP, Action.RESTORE):
+    if spec.action not in (Action.BACKUP, Action.DRILL, Action.RESTORE):
         return None
     return _class_of(claims, resource.namespace, spec.source_pvc, spec.destination_pvc)
 

@@ -146,6 +146,19 @@ def test_a_restore_burdens_the_class_of_its_volume():
     assert started([prune, due[0]], crowd(storage_class=1, classes={})) == ["prune", "copy"]
 
 
+@pytest.mark.parametrize("action", Action)
+def test_whatever_runs_on_a_repository_a_prune_can_say_that_it_waits_for_it(action):
+    busy, advance = running("a", action=action, **SHARED)
+    prune = seen(make_prune(secret="shared"), repository_id="shared"), Start(run=RUN, since=at("09:00:00"))
+    told = messages([(busy, advance), prune], None)
+    assert told["prune"].startswith("first in line; repository shop/shared is being ")
+
+
+def test_a_drill_burdens_the_class_of_the_volume_it_is_about():
+    due = [source("a", action=Action.DRILL), source("b", secret="other")]
+    assert started(due, crowd(storage_class=1, classes={"a": "slow", "b": "slow"})) == ["a"]
+
+
 def test_the_removal_of_a_lock_waits_for_no_place_and_takes_none():
     unlock, start = source("a", action=Action.UNLOCK)
     assert started([(unlock, start), source("b")], crowd(overall=1)) == ["a", "b"]
