@@ -15,6 +15,7 @@ from kubernetes import config
 from kubernetes.client import ApiClient, Configuration
 
 from reconciler.cluster import ApiServer
+from reconciler.model import Chore
 from reconciler.rendering import Renderer
 from reconciler.tick import Tick
 
@@ -290,9 +291,9 @@ class Stage:
         for found, name in ((self.token, "SLOT"), (self.schedule, "DAILY"), (self.namespace, "SHOP")):
             text = text.replace(found, name)
         normal = json.loads(_TIME.sub("TIME", _HASH.sub("HASH", text)))
-        for key in ("lastSyncDuration", "lastSyncDurationSeconds"):
-            if key in normal.get("status", {}):
-                normal["status"][key] = "DURATION"
+        status = normal.get("status", {})
+        for of_it in (status, *(status[chore] for chore in Chore if chore in status)):
+            of_it |= {key: "DURATION" for key in ("lastSyncDuration", "lastSyncDurationSeconds") if key in of_it}
         return normal
 
 
