@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from reconciler.admission import QUEUED
 from reconciler.collisions import REASON as COLLISION
-from reconciler.decision import ASKED, CREATE, MANUAL, schedule_key, schedule_since
+from reconciler.decision import ASKED, CREATE, MANUAL, last_slot, schedule_key, schedule_since
 from reconciler.failures import HELD, LOCKED, MAX_ATTEMPTS, Policy, policy_of
 from reconciler.locks import RENEWAL
 from reconciler.model import Action, Condition, Lock, MoverIdentity, MoverResult, Problem, Resource, Run, Status
@@ -38,9 +38,12 @@ _DONE = {
 def accepted(resource: Resource, *, now: datetime, fingerprint: str) -> Status:
     """Status with what every tick says of a valid CR: the generation it saw, its schedule and the next slot."""
     spec = resource.spec
-    upcoming = next_slot(spec.schedule, spec.time_zone, now=now) if spec.schedule and not spec.paused else None
+    handled = last_slot(resource, now=now)
+    after = max(now, handled or now)
+    upcoming = next_slot(spec.schedule, spec.time_zone, now=after) if spec.schedule and not spec.paused else None
     status = replace(
         resource.status,
+        last_slot=handled,
         observed_generation=resource.generation,
         schema_fingerprint=fingerprint,
         schedule_since=schedule_since(resource, now=now),

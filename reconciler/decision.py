@@ -22,6 +22,7 @@ MANUAL = "manual:"
 CREATE = "create"
 ASKED = (MANUAL, REQUEST)
 """Beginnings of the tokens of runs that somebody asked for; they are no slots."""
+CLOCK_ERROR = timedelta(days=1)  # a time in a status that is further ahead was written by a wrong clock
 PREPARATION_LIMIT = timedelta(hours=1)  # until the mover runs
 SNAPSHOT_LIMIT = timedelta(hours=24)  # of a snapshot that has no error: the first one of a large volume takes hours
 PATIENCE = timedelta(minutes=2)  # with a volume that is not bound yet, before anybody is told
@@ -88,9 +89,11 @@ def due_start(resource: Resource, *, now: datetime) -> Start | None:
         return Start(run=Run(token=slot_token(slot)), since=_first_missed(resource, now=now) or slot)
     if spec.run_on_create and status.last_sync_start_time is None:
         return Start(run=Run(token=CREATE), since=resource.created)
-    if status.current_run and status.next_retry_time and status.next_retry_time <= now:
+    retry_time = status.next_retry_time
+    was_wrong = not spec.schedule and _is_far_ahead(retry_time, now)  # where no next slot would take its place
+    if status.current_run and retry_time and (retry_time <= now or was_wrong):
         retry = Run(token=status.current_run.token, attempt=status.current_run.attempt + 1)
-        return Start(run=retry, since=status.next_retry_time)
+        return Start(run=retry, since=retry_time)
     return None
 
 
@@ -120,14 +123,27 @@ def _first_missed(resource: Resource, *, now: datetime) -> datetime | None:
 def anchor(resource: Resource, *, now: datetime) -> datetime:
     """The instant up to which no slot fires: the last slot handled, creation, or when the schedule last changed."""
     since = schedule_since(resource, now=now)
-    return max(moment for moment in (resource.status.last_slot, resource.created, since) if moment)
+    return max(moment for moment in (last_slot(resource, now=now), resource.created, since) if moment)
+
+
+def last_slot(resource: Resource, *, now: datetime) -> datetime | None:
+    """``status.lastSlot``; not one of a clock that was far ahead, until which no other slot would run."""
+    slot = resource.status.last_slot
+    return None if _is_far_ahead(slot, now) else slot
+
+
+def _is_far_ahead(moment: datetime | None, now: datetime) -> bool:
+    return moment is not None and moment > now + CLOCK_ERROR
 
 
 def schedule_since(resource: Resource, *, now: datetime) -> datetime | None:
-    """``status.scheduleSince``: now, if this tick is the first to see a new schedule or the end of a pause."""
+    """``status.scheduleSince``: now, if this tick is the first to see a new schedule, the end of a pause or of a wrong
+    clock.
+    """
     status = resource.status
     changed = status.observed_generation >= 0 and status.observed_schedule != schedule_key(resource)
-    return now if changed else status.schedule_since
+    was_wrong = _is_far_ahead(status.last_slot, now) or _is_far_ahead(status.schedule_since, now)
+    return now if changed or was_wrong else status.schedule_since
 
 
 def schedule_key(resource: Resource) -> str | None:
@@ -183,7 +199,7 @@ def _publish(resource: Resource, children: Children, job: Job, *, now: datetime)
         limit = SNAPSHOT_LIMIT if _is_being_taken(children) else PREPARATION_LIMIT
         if now - ended < limit:
             return step
-        stuck = stuck_result("SnapshotNotReady", step.message, limit)
+        stuck = stuck_result("SnapshotNotReady", step.message, limit, phase="image")
         return Finish(run=job.run, result=stuck, ended=now)
     return Finish(run=job.run, result=result, ended=now, image=step)
 

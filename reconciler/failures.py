@@ -39,8 +39,8 @@ _ROWS: Final = (
     Failure(
         reason="RepositoryNotFound",
         policy=Policy.STOP,
-        meaning="There is no restic repository at RESTIC_REPOSITORY. Only a backup makes one.",
-        remedy="Check the address in the Secret, or wait for the first backup.",
+        meaning="There is no restic repository at RESTIC_REPOSITORY. Only the first backup makes one.",
+        remedy="Check the address in the Secret, or wait for the first backup. For a new one later: `restic init`.",
     ),
     Failure(
         reason="WrongPassword",

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from reconciler import naming
 from reconciler.decision import ASKED, CREATE
+from reconciler.foreign import one_line
 from reconciler.model import Action, CopyMethod, MoverIdentity, Run
 from reconciler.observed import Job, JobState, Pod, Snapshot, Volume
 from reconciler.quantity import parse_quantity
@@ -51,7 +52,7 @@ def parse_job(raw: Raw) -> Job | None:
         finished=parse_time(ended["lastTransitionTime"]) if "lastTransitionTime" in ended else None,
         source=_text(annotations, naming.SOURCE_CLAIM),
         failure_reason=_text(ended, "reason"),
-        failure_message=_text(ended, "message"),
+        failure_message=one_line(_text(ended, "message")),
         deleting="deletionTimestamp" in metadata,
     )
 
@@ -92,7 +93,7 @@ def parse_snapshot(raw: Raw) -> Snapshot:
         created=parse_time(metadata["creationTimestamp"]),
         ready=status.get("readyToUse") is True,
         restore_size=None if size is None else _bytes(size),
-        error=_text(_mapping(status, "error"), "message")[:_TROUBLE_LIMIT],
+        error=one_line(_text(_mapping(status, "error"), "message"))[:_TROUBLE_LIMIT],
         kept=naming.DO_NOT_DELETE in _mapping(metadata, "labels"),
         deleting="deletionTimestamp" in metadata,
     )
@@ -211,7 +212,7 @@ def _trouble(status: Raw) -> str:
 
 
 def _told(reason: str, detail: str) -> str:
-    return ": ".join(filter(None, (reason, detail)))[:_TROUBLE_LIMIT]
+    return one_line(": ".join(filter(None, (reason, detail))))[:_TROUBLE_LIMIT]
 
 
 def _bytes(size: object) -> int:

@@ -120,6 +120,7 @@ def settings_of(resource: Resource) -> dict[str, str]:
     return {
         "QUILL_IGNORE_INODE": "true" if spec.ignore_inode else "",
         "QUILL_RETAIN": " ".join(f"--keep-{name}={value}" for name, value in spec.retain),
+        "QUILL_REPOSITORY": status.repository_id or "",
         "QUILL_GUARD": "Off" if accepted else spec.guard.mode,
         "QUILL_MIN_PERCENT": str(spec.guard.min_percent),
         "QUILL_HELD": str(int(status.held_slot.timestamp())) if status.held_slot else "",

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from reconciler.failures import FAILURES
+from reconciler.foreign import one_line
 from reconciler.model import Lock, MoverResult, Run
 from reconciler.observed import Job, JobState, Pod
 
@@ -74,10 +75,10 @@ def lost_result(run: Run) -> MoverResult:
     return MoverResult(successful=False, reason="MoverLost", message=message)
 
 
-def stuck_result(cause: str, message: str, limit: timedelta) -> MoverResult:
-    """A run whose mover did not begin in time."""
+def stuck_result(cause: str, message: str, limit: timedelta, *, phase: str = "start") -> MoverResult:
+    """A run whose mover did not begin in time, or whose image was not taken."""
     text = f"given up after {int(limit.total_seconds() // 60)} minutes: {message}"[:_MESSAGE_LIMIT]
-    return MoverResult(successful=False, reason=cause, message=text, phase="start")
+    return MoverResult(successful=False, reason=cause, message=text, phase=phase)
 
 
 def _parse(text: str, pod: Pod) -> MoverResult:
@@ -106,7 +107,7 @@ def _parse(text: str, pod: Pod) -> MoverResult:
 
 def _text(document: Mapping[str, object], key: str, limit: int) -> str:
     value = document.get(key)
-    return value[:limit] if isinstance(value, str) else ""
+    return one_line(value)[:limit] if isinstance(value, str) else ""
 
 
 def _locks(listed: object) -> tuple[Lock, ...]:

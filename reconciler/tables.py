@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from reconciler.foreign import one_line
+
 _UNLIMITED: Final = 2**24  # more than any object of the API server holds
 _STYLES: Final = {
     "True": "green",
@@ -33,12 +35,6 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     with console.capture() as captured:
         console.print(table)
     print("\n".join(line.rstrip() for line in captured.get().splitlines()))
-
-
-def one_line(cell: str) -> str:
-    """``cell`` in one line and without what could drive a terminal: messages quote what others wrote."""
-    words = " ".join(cell.split())
-    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in words)
 
 
 def distance(moment: datetime, now: datetime) -> str:

@@ -97,9 +97,10 @@ def _violations(
 
 
 def _spec_problems(kind: Kind, spec: Mapping[str, Any]) -> list[Problem]:
-    judged = list(_judged(spec))
-    known = {problem.path for problem in judged}
     found = explained(kind, schema(kind), _violations(_spec(kind), spec, ("spec",)))
+    beyond = {problem.path for problem in found if problem.rule == "out-of-bounds"}
+    judged = [problem for problem in _judged(spec) if problem.path not in beyond]
+    known = {problem.path for problem in judged}
     return judged + [problem for problem in found if problem.path not in known]
 
 
@@ -118,7 +119,7 @@ def _judged(spec: Mapping[str, Any]) -> Iterator[Problem]:
     if isinstance(restic, Mapping) and _is_zero(restic.get("capacity")):
         yield Problem("spec.restic.capacity", "must be more than 0", rule="out-of-bounds")
     if isinstance(restic, Mapping) and _is_no_date(restic.get("restoreAsOf")):
-        sentence = f"{restic['restoreAsOf']} names a day that the calendar does not have"
+        sentence = f"{restic['restoreAsOf'][:10]} names a day that the calendar does not have"
         yield Problem("spec.restic.restoreAsOf", sentence, rule="bad-format")
 
 

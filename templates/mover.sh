@@ -513,6 +513,10 @@ find_key() {
 open_repository() {
     probe && return
     explain
+    # One that has gone is not made anew: an empty one in its place would pass for it.
+    case ${QUILL_REPOSITORY:-},$why in
+        ?*,RepositoryNotFound | ?*,RepositoryUnreachable) fail "$why" "the last run found repository $QUILL_REPOSITORY here; $words" ;;
+    esac
     # With a missing bucket on S3 the probe hangs, yet init makes the bucket.
     case $action,$why,$late in
         backup,RepositoryNotFound,* | backup,RepositoryUnreachable,yes) initialise ;;

@@ -15,11 +15,11 @@ from rich.text import Text
 from reconciler.arguments import duration
 from reconciler.cluster import ApiServer, Object, connect
 from reconciler.errors import ClusterError, SetupError
+from reconciler.foreign import one_line
 from reconciler.model import Kind
 from reconciler.naming import SYNC_REQUESTED_AT, request_value
 from reconciler.requests import Stage, stage_of
 from reconciler.status import parse_status
-from reconciler.tables import one_line
 
 EXAMPLES = """
   quill sync shop/nightly                        ask for one sync now, beside the schedule

@@ -14,9 +14,9 @@ PASSWORD = "quill-test-password"
 BUCKETS = STATE / "s3"
 
 
-def s3_endpoint() -> str:
+def s3_endpoint(port: int = PORT) -> str:
     """The URL of the S3 server, the same from the host and from a pod."""
-    return f"http://{NODE_ADDRESS}:{PORT}"
+    return f"http://{NODE_ADDRESS}:{port}"
 
 
 def make_bucket(name: str) -> Path:
@@ -36,9 +36,10 @@ def restic_env(bucket: str, prefix: str = "") -> dict[str, str]:
     }
 
 
-def start(processes: ProcessDirectory) -> None:
+def start(processes: ProcessDirectory, *, port: int = PORT) -> None:
+    """The server of the cluster, or on another port one more over the same buckets, which a test may kill."""
     BUCKETS.mkdir(parents=True, exist_ok=True)
-    command = [str(builds.binary("versitygw")), "--port", f"{NODE_ADDRESS}:{PORT}", "posix", str(BUCKETS)]
+    command = [str(builds.binary("versitygw")), "--port", f"{NODE_ADDRESS}:{port}", "posix", str(BUCKETS)]
     credentials = {"ROOT_ACCESS_KEY_ID": ACCESS_KEY, "ROOT_SECRET_ACCESS_KEY": SECRET_KEY}
     processes.start(Daemon("versitygw", command, env=credentials, cwd=STATE))
-    processes.wait_ready("versitygw", lambda: answers(NODE_ADDRESS, PORT))
+    processes.wait_ready("versitygw", lambda: answers(NODE_ADDRESS, port))

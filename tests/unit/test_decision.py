@@ -1,4 +1,5 @@
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -36,6 +37,9 @@ def started(resource, run=NINE, at_time="09:00:05", **status):
 
 def children(*jobs, **others):
     return Children(jobs=jobs, **others)
+
+
+DAY = timedelta(days=1)
 
 
 def due(clock, *, since=None):
@@ -108,6 +112,31 @@ def test_an_idle_resource_says_what_it_waits_for(resource, reason):
 )  # fmt: skip
 def test_no_slot_up_to_the_anchor_fires(status, now, slot):
     assert due_slot(seen(HOURLY, **status), now=at(now)) == (at(slot) if slot else None)
+
+
+@pytest.mark.parametrize(
+    ("status", "due_at_noon"),
+    [
+        pytest.param({"last_slot": at("11:10:00") + DAY}, False, id="slot-a-day-ahead"),
+        pytest.param({"last_slot": at("11:10:01") + DAY}, True, id="slot-further-ahead"),
+        pytest.param({"schedule_since": at("11:10:00") + DAY}, False, id="edit-a-day-ahead"),
+        pytest.param({"schedule_since": at("11:10:01") + DAY}, True, id="edit-further-ahead"),
+    ],
+)
+def test_a_time_of_a_clock_that_was_far_ahead_is_forgotten(status, due_at_noon):
+    """Else nothing would run until that time comes, be it in ten years; and nothing fires at once."""
+    resource = seen(make_source(created=at("00:00:00")), **status)
+    assert due_slot(resource, now=at("11:10:00")) is None
+    corrected = replace(resource, status=accepted(resource, now=at("11:10:00"), fingerprint="f"))
+    assert (due_slot(corrected, now=at("12:30:00")) == at("12:00:00")) is due_at_noon
+    upcoming = at("12:00:00") if due_at_noon or "last_slot" not in status else at("12:00:00") + DAY
+    assert corrected.status.next_sync_time == upcoming
+
+
+@pytest.mark.parametrize(("retry", "starts"), [("08:45:00", False), ("08:45:01", True)], ids=["soon", "far-ahead"])
+def test_a_retry_at_a_time_of_a_wrong_clock_is_not_waited_for(retry, starts):
+    resource = seen(make_source(schedule=None), current_run=NINE, next_retry_time=at(retry) + DAY)
+    assert (due_start(resource, now=at("08:45:00")) is not None) is starts
 
 
 def test_the_anchor_is_the_latest_of_what_is_known():

@@ -631,6 +631,21 @@ def test_first_backup_makes_the_repository(mover, probes):
     assert (outcome.report["result"], outcome.report["repositoryID"]) == ("Successful", REPOSITORY)
 
 
+@pytest.mark.parametrize(
+    ("probe", "reason"),
+    [
+        pytest.param(old_fatal(NO_CONFIG), "RepositoryNotFound", id="0.14"),
+        pytest.param(new_fatal(10, "repository does not exist"), "RepositoryNotFound", id="0.17"),
+        pytest.param(HANGING, "RepositoryUnreachable", id="hanging-on-a-missing-bucket"),
+    ],
+)
+def test_a_repository_that_has_gone_is_not_made_anew(mover, probe, reason):
+    outcome = mover.run("backup", {"cat": probe}, QUILL_PROBE_TIMEOUT="1", QUILL_REPOSITORY=REPOSITORY)
+    assert (outcome.report["reason"], outcome.report["phase"]) == (reason, "probe")
+    assert outcome.report["message"].startswith(f"the last run found repository {REPOSITORY} here; ")
+    assert {call[0] for call in outcome.calls} == {"cat"}
+
+
 def test_repository_that_another_mover_made_meanwhile_is_fine(mover):
     exists = old_fatal("create repository at /r failed: config file already exists")
     outcome = mover.run("backup", {"cat": [old_fatal(NO_CONFIG), CONFIG], "init": exists, "backup": SAVING})

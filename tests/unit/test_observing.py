@@ -201,6 +201,7 @@ MISSING_KEY = "couldn't find key RESTIC_PASSWORD in Secret shop/repository"
             id="missing-key",
         ),
         pytest.param(waiting("InvalidImageName"), "InvalidImageName", id="without-a-message"),
+        pytest.param(waiting("RunContainerError", "a\n b\x1b[2J"), "RunContainerError: a b\\x1b[2J", id="not-one-line"),
         pytest.param(waiting("RunContainerError", "x" * 9000), "RunContainerError: " + "x" * 493, id="very-long"),
         pytest.param(
             {"phase": "Pending", "conditions": [

@@ -90,9 +90,11 @@ PATIENT = {"QUILL_ON_MISSING": "Fail", "QUILL_PREVIOUS": "0", "QUILL_AS_OF": ""}
                 "QUILL_GUARD": "Hold",
                 "QUILL_MIN_PERCENT": "10",
                 "QUILL_HELD": "",
+                "QUILL_REPOSITORY": "",
             },
             id="backup",
         ),
+        pytest.param(seen(SOURCE, repository_id="1f"), {"QUILL_REPOSITORY": "1f"}, id="repository-is-known"),
         pytest.param(make_source(ignore_inode=True), {"QUILL_IGNORE_INODE": "true"}, id="ignore-inode"),
         pytest.param(
             make_source(retain=(("last", "3"), ("within", "30d"))),

@@ -157,6 +157,24 @@ def test_a_long_field_is_shortened_to_what_the_schema_allows():
     assert (len(result.phase), len(result.repository_id), len(result.snapshot_id)) == (64, 128, 128)
 
 
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [
+        pytest.param("a\nReplicationSource x/y: Finished", "a ReplicationSource x/y: Finished", id="forged-line"),
+        pytest.param("\x1b[2Ja\x9b", "\\x1b[2Ja\\x9b", id="terminal"),
+        pytest.param("a\u202eb\u2028c", "a\\u202eb c", id="direction-and-separator"),
+        pytest.param("\ud800", "\\ud800", id="half-a-character"),
+        pytest.param("ünï 😀 <b>&amp; [red]x[/red]", "ünï 😀 <b>&amp; [red]x[/red]", id="harmless"),
+    ],
+)
+def test_a_message_is_one_line_that_can_be_encoded_and_drives_no_terminal(told, kept):
+    """Whoever can run a pod with the labels of a mover decides what it says."""
+    report = {"result": "Failed", "reason": "X", **dict.fromkeys(("message", "phase", "repositoryID"), told)}
+    result = result_of(FAILED, (said(FAILED, report),))
+    assert (result.message, result.phase, result.repository_id) == (kept, kept, kept)
+    assert result.message.encode()
+
+
 def test_a_long_message_is_shortened():
     assert len(result_of(FAILED, (said(FAILED, {"reason": "X", "message": "m" * 3000}),)).message) == 1024
 
