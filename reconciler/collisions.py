@@ -12,6 +12,7 @@ from reconciler.admission import queued, repository_keys
 from reconciler.model import Action, Resource
 from reconciler.naming import host_of
 from reconciler.plans import Decision, Start, Wait
+from reconciler.pruning import spared
 
 REASON = "IdentityConflict"
 
@@ -35,12 +36,13 @@ def admitted(decided: Iterable[tuple[Resource, Decision]]) -> list[tuple[Resourc
     """The decisions as they may be carried out: nothing new from sources that collide, and no start out of its turn."""
     decided = list(decided)
     refused = collisions(resource for resource, _ in decided)
-    return queued(
+    judged = [
         (resource, Wait(reason=REASON, message=refused[resource.uid], ready=False))
         if isinstance(decision, (Start, Wait)) and not resource.chore and resource.uid in refused
         else (resource, decision)
         for resource, decision in decided
-    )
+    ]
+    return queued(spared(judged))
 
 
 def _writes(resource: Resource) -> bool:

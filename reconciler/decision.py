@@ -14,7 +14,7 @@ from reconciler.observed import Children, Job, JobState
 from reconciler.plans import Advance, Decision, Finish, Start, Wait
 from reconciler.progress import advance, image_of
 from reconciler.results import lost_result, result_of, stuck_result
-from reconciler.schedule import newest_slot
+from reconciler.slots import has_slots, newest_slot_of
 from reconciler.status import parse_time
 
 MANUAL = "manual:"
@@ -89,10 +89,7 @@ def due_start(resource: Resource, *, now: datetime) -> Start | None:
 
 def due_slot(resource: Resource, *, now: datetime) -> datetime | None:
     """The newest slot after the anchor; missed ones before it collapse into this one run."""
-    spec = resource.spec
-    if not spec.schedule:
-        return None
-    return newest_slot(spec.schedule, spec.time_zone, after=anchor(resource, now=now), now=now)
+    return newest_slot_of(resource, after=anchor(resource, now=now), now=now)
 
 
 def anchor(resource: Resource, *, now: datetime) -> datetime:
@@ -111,6 +108,8 @@ def schedule_since(resource: Resource, *, now: datetime) -> datetime | None:
 def schedule_key(resource: Resource) -> str | None:
     """``status.observedSchedule``: zone and expression, whose change moves the anchor; a pause has none."""
     spec = resource.spec
+    if spec.every and not spec.paused:
+        return f"every {spec.every.days} days"
     return f"{spec.time_zone} {spec.schedule}" if spec.schedule and not spec.paused else None
 
 
@@ -176,6 +175,6 @@ def _may_still_start(children: Children) -> bool:
 def _idle(resource: Resource) -> Wait:
     if resource.status.next_retry_time:
         return Wait(reason="WaitingForRetry", message="waiting for the next attempt")
-    if resource.spec.schedule:
+    if has_slots(resource):
         return Wait(reason="WaitingForSchedule", message="waiting for the next slot")
     return Wait(reason="WaitingForManual", message="waiting for a new spec.trigger.manual")

@@ -17,7 +17,7 @@ from reconciler.model import Rejected, Resource
 from reconciler.observed import Children, Surroundings
 from reconciler.planning import blocked_starts, start_plan
 from reconciler.plans import Advance, Decision, Finish, Start, Wait
-from reconciler.schedule import next_slot
+from reconciler.slots import next_slot_of
 from reconciler.status import format_time
 from reconciler.tables import distance, print_table
 
@@ -108,8 +108,7 @@ def _started(resource: Resource, decision: Decision, surroundings: Surroundings 
 
 def _row(resource: Resource, decision: Decision, at: datetime) -> Row:
     what, message = _told(resource, decision)
-    spec = resource.spec
-    upcoming = next_slot(spec.schedule, spec.time_zone, now=at) if spec.schedule and not spec.paused else None
+    upcoming = None if resource.spec.paused else next_slot_of(resource, now=at)
     return Row(resource=resource, what=what, message=message, upcoming=upcoming)
 
 
