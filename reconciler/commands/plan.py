@@ -13,28 +13,30 @@ from reconciler.arguments import add_cluster_arguments, instant
 from reconciler.chores import with_chores
 from reconciler.collisions import admitted
 from reconciler.decision import decide
+from reconciler.leftovers import leftovers
 from reconciler.model import Rejected, Resource
 from reconciler.observed import Children, Surroundings
 from reconciler.planning import blocked_starts, start_plan
-from reconciler.plans import Advance, Decision, Finish, Start, Wait
+from reconciler.plans import Advance, Decision, Deletion, Finish, Start, Wait
 from reconciler.slots import next_slot_of
 from reconciler.status import format_time
+from reconciler.strays import strays
 from reconciler.tables import distance, print_table
 
 EXAMPLES = """
   quill plan                                     what a tick would do now
   quill plan --at 2026-01-02T03:00:00Z           what is due then, as far as can be known today
   quill plan -f backups/ --at 2026-01-02T03:00:00Z
-  quill plan --detailed-exitcode                 2 when a tick would start or finish something
+  quill plan --detailed-exitcode                 2 when a tick would start, finish or delete something
 """
 _SOMETHING_TO_DO = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One CR and what a tick would do about it."""
+    """One CR, or child that goes, and what a tick would do about it."""
 
-    resource: Resource | Rejected
+    resource: Resource | Rejected | Deletion
     what: str
     message: str
     upcoming: datetime | None = None
@@ -70,7 +72,7 @@ def run(args: argparse.Namespace, *, now: datetime) -> int:
         print(findings.text(each, excerpt=False, colour=False), file=sys.stderr)
     if found:
         return 1
-    busy = any(row.what in ("Start", "Finish") for row in rows)
+    busy = any(row.what in ("Start", "Finish", "Delete") for row in rows)
     return _SOMETHING_TO_DO if busy and args.detailed_exitcode else 0
 
 
@@ -95,7 +97,14 @@ def _of_cluster(args: argparse.Namespace, at: datetime) -> list[Row]:
     blocked = blocked_starts(starting, look_around(cluster, world, (each for each, _ in starting)))
     waits = admitted((each, blocked.get(each.key, decision)) for each, decision in decided)
     rows = [_row(resource, decision, at) for resource, decision in waits]
-    return rows + [_rejection(each) for each in world.rejected]
+    gone = [
+        each
+        for part in parts
+        for each in leftovers(part, world.children_of(part), world.claims.get(part.namespace, {}), now=at)
+    ]
+    gone += strays((*world.resources, *world.rejected), world.children, world.claims, now=at)
+    deletions = [Row(resource=each, what="Delete", message=each.why) for each in gone]
+    return rows + [_rejection(each) for each in world.rejected] + deletions
 
 
 def _started(resource: Resource, decision: Decision, surroundings: Surroundings | None) -> Decision:
