@@ -13,7 +13,12 @@ from typing import Final
 from reconciler.locks import reported, token_of, unlocked
 from reconciler.model import Action, Chore, Condition, Lock, Resource, Spec, Status
 
-_ACTIONS: Final = {Chore.VERIFY: Action.CHECK, Chore.DRILL: Action.DRILL, Chore.UNLOCK: Action.UNLOCK}
+_ACTIONS: Final = {
+    Chore.VERIFY: Action.CHECK,
+    Chore.DRILL: Action.DRILL,
+    Chore.PRUNE: Action.PRUNE,
+    Chore.UNLOCK: Action.UNLOCK,
+}
 
 
 def with_chores(
@@ -64,7 +69,7 @@ def combined(listed: Status, main: Status, chores: Mapping[str, Status]) -> Stat
 
 
 def _asks_for_chores(spec: Spec) -> bool:
-    return spec.verify is not None or spec.drill is not None
+    return any(each is not None for each in (spec.verify, spec.drill, spec.prune_interval))
 
 
 def _specs(spec: Spec) -> Iterator[tuple[str, Spec]]:
@@ -74,6 +79,8 @@ def _specs(spec: Spec) -> Iterator[tuple[str, Spec]]:
         yield Chore.VERIFY, replace(own, action=Action.CHECK, schedule=spec.verify.schedule)
     if spec.drill:
         yield Chore.DRILL, replace(own, action=Action.DRILL, schedule=spec.drill.schedule)
+    if spec.prune_interval:
+        yield Chore.PRUNE, replace(own, action=Action.PRUNE, schedule=None, every=spec.prune_interval)
 
 
 def _unlock(resource: Resource, token: str) -> Spec:

@@ -14,6 +14,7 @@ from reconciler.holds import restores_to_come
 from reconciler.model import Action, Resource
 from reconciler.naming import host_of
 from reconciler.plans import Decision, Start, Wait
+from reconciler.pruning import spared
 
 REASON = "IdentityConflict"
 
@@ -48,7 +49,7 @@ def admitted(
             return Wait(reason=REASON, message=refused[resource.uid], ready=False)
         return awaited.get(resource.uid, decision) if isinstance(decision, Start) else decision
 
-    return queued([(resource, judged(resource, decision)) for resource, decision in decided], crowd)
+    return queued(spared([(resource, judged(resource, decision)) for resource, decision in decided]), crowd)
 
 
 def _writes(resource: Resource) -> bool:

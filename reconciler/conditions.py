@@ -19,7 +19,7 @@ from reconciler.naming import ACCEPT_SHRUNKEN
 from reconciler.observed import Job
 from reconciler.plans import Advance, Finish, Wait
 from reconciler.requests import REQUEST
-from reconciler.schedule import next_slot
+from reconciler.slots import has_slots, next_slot_of
 from reconciler.status import format_time, parse_time
 from reconciler.verification import part_read, verdict
 
@@ -39,8 +39,7 @@ def accepted(resource: Resource, *, now: datetime, fingerprint: str) -> Status:
     """Status with what every tick says of a valid CR: the generation it saw, its schedule and the next slot."""
     spec = resource.spec
     handled = last_slot(resource, now=now)
-    after = max(now, handled or now)
-    upcoming = next_slot(spec.schedule, spec.time_zone, now=after) if spec.schedule and not spec.paused else None
+    upcoming = None if spec.paused else next_slot_of(resource, now=max(now, handled or now))
     status = replace(
         resource.status,
         last_slot=handled,
@@ -195,7 +194,7 @@ def finished(resource: Resource, status: Status, decision: Finish, *, now: datet
     status = _without(status, "Stalled", "Reconciling")
     text = _ended(resource, result)
     waits, what = ("WaitingForSchedule", "the next slot")
-    if not resource.spec.schedule:
+    if not has_slots(resource):
         waits, what = ("WaitingForManual", "a new spec.trigger.manual")
     if status.held_slot:
         text += f"; {_how_to_accept(status.held_slot)}"
@@ -214,8 +213,7 @@ def retry_time(resource: Resource, decision: Finish, *, now: datetime) -> dateti
     when = now + _FIRST_BACKOFF * 4 ** (attempt - 1)
     if decision.result.reason == LOCKED:
         when = max([when, *(min(lock.since, now) + RENEWAL for lock in decision.result.locks)])
-    spec = resource.spec
-    upcoming = next_slot(spec.schedule, spec.time_zone, now=now) if spec.schedule else None
+    upcoming = next_slot_of(resource, now=now)
     return None if upcoming and when >= upcoming else when
 
 

@@ -15,7 +15,7 @@ from reconciler.plans import Advance, Decision, Finish, Start, Wait
 from reconciler.progress import advance, image_of
 from reconciler.requests import REQUEST, is_done, is_pending
 from reconciler.results import lost_result, result_of, stuck_result
-from reconciler.schedule import newest_slot, next_slot
+from reconciler.slots import has_slots, newest_slot_of, next_slot_of
 from reconciler.status import parse_time
 
 MANUAL = "manual:"
@@ -108,16 +108,12 @@ def _asked_for(resource: Resource) -> str | None:
 
 def due_slot(resource: Resource, *, now: datetime) -> datetime | None:
     """The newest slot after the anchor; missed ones before it collapse into this one run."""
-    spec = resource.spec
-    if not spec.schedule:
-        return None
-    return newest_slot(spec.schedule, spec.time_zone, after=anchor(resource, now=now), now=now)
+    return newest_slot_of(resource, after=anchor(resource, now=now), now=now)
 
 
 def _first_missed(resource: Resource, *, now: datetime) -> datetime | None:
     """The oldest slot after the anchor: a run that waits for its turn is late since then, however many slots pass."""
-    spec = resource.spec
-    return next_slot(spec.schedule, spec.time_zone, now=anchor(resource, now=now)) if spec.schedule else None
+    return next_slot_of(resource, now=anchor(resource, now=now))
 
 
 def anchor(resource: Resource, *, now: datetime) -> datetime:
@@ -149,6 +145,8 @@ def schedule_since(resource: Resource, *, now: datetime) -> datetime | None:
 def schedule_key(resource: Resource) -> str | None:
     """``status.observedSchedule``: zone and expression, whose change moves the anchor; a pause has none."""
     spec = resource.spec
+    if spec.every and not spec.paused:
+        return f"every {spec.every.days} days"
     return f"{spec.time_zone} {spec.schedule}" if spec.schedule and not spec.paused else None
 
 
@@ -214,6 +212,6 @@ def _may_still_start(children: Children) -> bool:
 def _idle(resource: Resource) -> Wait:
     if resource.status.next_retry_time:
         return Wait(reason="WaitingForRetry", message="waiting for the next attempt")
-    if resource.spec.schedule:
+    if has_slots(resource):
         return Wait(reason="WaitingForSchedule", message="waiting for the next slot")
     return Wait(reason="WaitingForManual", message="waiting for a new spec.trigger.manual")

@@ -13,6 +13,7 @@ _NOTE_LIMIT: Final = 1024
 _SUBJECTS: Final[Mapping[str, str]] = {
     Action.CHECK: "Verification",
     Action.DRILL: "Drill",
+    Action.PRUNE: "Prune",
     Action.UNLOCK: "Unlock",
 }
 _SYNC: Final = "Transfer"

@@ -73,6 +73,12 @@ _ROWS: Final = (
         remedy="Make room, or give a destination a larger capacity.",
     ),
     Failure(
+        reason="DoesNotFit",
+        policy=Policy.STOP,
+        meaning="The snapshot holds more than the whole volume could take. Nothing was downloaded.",
+        remedy="Raise restic.capacity, or the size of the claim in restic.destinationPVC, above what the message says.",
+    ),
+    Failure(
         reason="PermissionDenied",
         policy=Policy.STOP,
         meaning="The back end refused the credentials, or the mover's user may not enter or write the volume.",

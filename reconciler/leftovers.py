@@ -13,7 +13,7 @@ from typing import Final
 from reconciler.decision import ASKED, is_unrecorded, outstanding_run
 from reconciler.model import Resource
 from reconciler.naming import child_name
-from reconciler.observed import Children, Job, JobState, Volume
+from reconciler.observed import Children, Job, JobState, Snapshot, Volume
 from reconciler.plans import Deletion
 
 INSPECTION: Final = timedelta(hours=1)
@@ -26,7 +26,7 @@ def leftovers(
     ended = [job for job in children.jobs if not job.deleting and not _is_needed(resource, job)]
     failed = sorted((job for job in ended if job.state is JobState.FAILED), key=lambda job: job.created)
     kept = [job for job in failed[-1:] if _is_worth_keeping(resource, job, now=now)]
-    jobs = [Deletion(kind="Job", name=job.name, uid=job.uid) for job in ended if job not in kept]
+    jobs = [_deletion("Job", job) for job in ended if job not in kept]
     return (*jobs, *_snapshots_of(resource, children, kept), *_old_images(resource, children, claims))
 
 
@@ -57,7 +57,7 @@ def _snapshots_of(resource: Resource, children: Children, failed: Iterable[Job])
     for job in failed:
         snapshot = children.snapshot(child_name(resource, "snapshot", job.run))
         if snapshot:
-            yield Deletion(kind="VolumeSnapshot", name=snapshot.name, uid=snapshot.uid)
+            yield _deletion("VolumeSnapshot", snapshot)
 
 
 def _old_images(resource: Resource, children: Children, claims: Mapping[str, Volume]) -> Iterable[Deletion]:
@@ -69,4 +69,8 @@ def _old_images(resource: Resource, children: Children, claims: Mapping[str, Vol
     for snapshot in children.snapshots:
         in_use = snapshot.kept or snapshot.name in needed or ("VolumeSnapshot", snapshot.name) in filling
         if snapshot.component == "image" and not in_use and not snapshot.deleting:
-            yield Deletion(kind="VolumeSnapshot", name=snapshot.name, uid=snapshot.uid)
+            yield _deletion("VolumeSnapshot", snapshot)
+
+
+def _deletion(kind: str, child: Job | Snapshot) -> Deletion:
+    return Deletion(kind=kind, namespace=child.namespace, name=child.name, uid=child.uid)

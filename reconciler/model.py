@@ -6,7 +6,7 @@ datetimes in UTC, sizes are bytes. This module must not import anything of this 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 API_GROUP = "scribe.backube"
@@ -36,6 +36,7 @@ class Chore(StrEnum):
 
     VERIFY = "verify"
     DRILL = "drill"
+    PRUNE = "prune"
     UNLOCK = "unlock"
 
 
@@ -111,12 +112,16 @@ class Lock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
-    """The spec of either kind after validation; fields that a kind does not have keep their default."""
+    """The spec of either kind after validation; fields that a kind does not have keep their default.
+
+    ``every`` is the distance of slots that no cron expression names: only a chore has it.
+    """
 
     action: Action
     secret: str
     copy_method: CopyMethod = CopyMethod.SNAPSHOT
     schedule: str | None = None
+    every: timedelta | None = None
     time_zone: str = "UTC"
     run_on_create: bool = False
     manual: str | None = None
@@ -130,6 +135,7 @@ class Spec:
     guard: Guard = field(default_factory=Guard)
     verify: Verify | None = None
     drill: Drill | None = None
+    prune_interval: timedelta | None = None
     on_missing: str = "Fail"
     previous: int = 0
     restore_as_of: datetime | None = None

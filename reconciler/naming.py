@@ -85,6 +85,14 @@ def labels(owner: Resource, component: str) -> dict[str, str]:
     }
 
 
+def is_ours(labels: Mapping[str, object]) -> bool:
+    """Whether these are the labels of a run's child, every one of them; an image is not a run's."""
+    fixed = labels.get("app.kubernetes.io/managed-by") == labels.get("app.kubernetes.io/name") == MANAGER
+    component, kind = labels.get("app.kubernetes.io/component"), labels.get(OWNER_KIND)
+    of_a_run = component in ("mover", "snapshot", "volume") and kind in list(Kind)
+    return fixed and of_a_run and bool(labels.get(OWNER_NAME)) and bool(labels.get(OWNER_UID))
+
+
 def owner_reference(kind: str, name: str, uid: str) -> dict[str, object]:
     """A controller ownerReference to a CR or a Job, without blockOwnerDeletion (that needs rights on finalizers)."""
     versions: Mapping[str, str] = {Kind.SOURCE: API_VERSION, Kind.DESTINATION: API_VERSION, "Job": "batch/v1"}

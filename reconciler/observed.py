@@ -23,6 +23,8 @@ class JobState(StrEnum):
 class Job:
     """A mover Job of ours; what it does is read back from the Job itself, so that later edits of the CR change nothing.
 
+    ``ours``, here and below: it carries every label that Quill gives, so nobody else can have made it by accident.
+
     ``claim`` is the PersistentVolumeClaim its pod mounts at /data, empty for a prune; ``source`` is the user's claim
     that a backup saves, by way of ``claim`` or directly.
     """
@@ -44,6 +46,7 @@ class Job:
     failure_message: str = ""
     deleting: bool = False
     chore: str = ""
+    ours: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +74,7 @@ class Snapshot:
     """A VolumeSnapshot of ours; ``owner_uid`` is the CR it was made for, whoever the ownerReference names.
 
     ``component`` is ``snapshot`` (of a source volume) or ``image`` (of a restored one). A ``kept`` one carries the
-    label by which a user keeps it.
+    label by which a user keeps it. ``run`` is None where nothing says which one it was made for.
     """
 
     name: str
@@ -86,11 +89,16 @@ class Snapshot:
     kept: bool = False
     deleting: bool = False
     chore: str = ""
+    run: Run | None = None
+    ours: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Volume:
-    """A PersistentVolumeClaim, ours or anybody's. ``data_source`` is (kind, name) when it was made from one."""
+    """A PersistentVolumeClaim, ours or anybody's. ``data_source`` is (kind, name) when it was made from one.
+
+    One from a file has no ``created``; ``run`` and ``kept`` are as in Snapshot.
+    """
 
     name: str
     namespace: str
@@ -104,6 +112,10 @@ class Volume:
     owner_uid: str = ""
     chore: str = ""
     deleting: bool = False
+    created: datetime | None = None
+    run: Run | None = None
+    kept: bool = False
+    ours: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,6 +54,7 @@ def parse_job(raw: Raw) -> Job | None:
         failure_reason=_text(ended, "reason"),
         failure_message=one_line(_text(ended, "message")),
         deleting="deletionTimestamp" in metadata,
+        ours=naming.is_ours(_mapping(metadata, "labels")),
     )
 
 
@@ -96,12 +97,15 @@ def parse_snapshot(raw: Raw) -> Snapshot:
         error=one_line(_text(_mapping(status, "error"), "message"))[:_TROUBLE_LIMIT],
         kept=naming.DO_NOT_DELETE in _mapping(metadata, "labels"),
         deleting="deletionTimestamp" in metadata,
+        run=_run(_mapping(metadata, "annotations")),
+        ours=naming.is_ours(_mapping(metadata, "labels")),
     )
 
 
 def parse_volume(raw: Raw) -> Volume:
     """A PersistentVolumeClaim, ours or anybody's; its capacity is what it has, or asks for while it has none."""
     metadata, spec, status = raw["metadata"], _mapping(raw, "spec"), _mapping(raw, "status")
+    labels = _mapping(metadata, "labels")
     requested = _mapping(spec, "resources", "requests").get("storage", "0")
     source = _mapping(spec, "dataSource") or _mapping(spec, "dataSourceRef")
     return Volume(
@@ -117,6 +121,10 @@ def parse_volume(raw: Raw) -> Volume:
         owner_uid=_label(metadata, naming.OWNER_UID),
         chore=_label(metadata, naming.CHORE),
         deleting="deletionTimestamp" in metadata,
+        created=parse_time(metadata["creationTimestamp"]) if "creationTimestamp" in metadata else None,
+        run=_run(_mapping(metadata, "annotations")) if labels else None,
+        kept=naming.DO_NOT_DELETE in labels,
+        ours=naming.is_ours(labels),
     )
 
 

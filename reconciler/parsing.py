@@ -1,7 +1,7 @@
 """A custom resource that is known to be valid, as a ``Resource``. Pure; it judges nothing and imports no schema."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from reconciler.model import Action, CopyMethod, Drill, Guard, Kind, Resource, Spec, Status, Verify
@@ -58,6 +58,7 @@ def parse_spec(kind: Kind, raw: Mapping[str, Any]) -> Spec:
         guard=Guard(mode=guard.get("mode", "Hold"), min_percent=guard.get("minPercent", 10)),
         verify=Verify(schedule=verify["schedule"], parts=verify.get("readDataSubset")) if verify else None,
         drill=Drill(schedule=drill["schedule"]) if drill else None,
+        prune_interval=timedelta(days=restic["pruneIntervalDays"]) if "pruneIntervalDays" in restic else None,
         on_missing=restic.get("onMissing", "Fail"),
         previous=restic.get("previous", 0),
         restore_as_of=parse_time(restic["restoreAsOf"].upper()) if "restoreAsOf" in restic else None,

@@ -115,5 +115,7 @@ class Deletion:
     """A child that no run needs any more; the uid keeps a successor of the same name safe."""
 
     kind: str
+    namespace: str
     name: str
     uid: str
+    why: str = "no run needs it any more"

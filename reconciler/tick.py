@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
+from threading import Semaphore
 from typing import Final
 
 from reconciler import conditions, events
@@ -24,13 +25,17 @@ from reconciler.locks import explained
 from reconciler.model import API_VERSION, Rejected, Resource, Status
 from reconciler.observed import Children
 from reconciler.planning import blocked_starts
-from reconciler.plans import Advance, Finish, Start, Wait
+from reconciler.plans import Advance, Deletion, Finish, Start, Wait
 from reconciler.rendering import Renderer
 from reconciler.settings import Settings
 from reconciler.status import status_document
 from reconciler.steps import BUG, SUPERSEDED, Steps, Work
+from reconciler.strays import strays
 from reconciler.validation import fingerprint
 from reconciler.world import World, list_snapshots, look_around, observe
+
+DELETIONS: Final = 200
+"""How many children a tick deletes at most: no mistake of whoever made or labelled them costs more in a minute."""
 
 _LOG: Final = logging.getLogger(__name__)
 _POLL_SECONDS: Final = 0.5
@@ -38,9 +43,12 @@ _POLL_SECONDS: Final = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What a tick did about one CR; ``what`` is Started, Running, Finished, Failed, Rejected, Error or why it waits."""
+    """What a tick did about one CR; ``what`` is Started, Running, Finished, Failed, Rejected, Error or why it waits.
 
-    resource: Resource | Rejected
+    A child that was nobody's is ``Swept``.
+    """
+
+    resource: Resource | Rejected | Deletion
     what: str
     message: str = ""
     unrecorded: bool = False
@@ -83,6 +91,7 @@ class Tick:
         self._namespace = namespace
         self._dry_run = dry_run
         self._settings = settings or Settings()
+        self._deletions = Semaphore(DELETIONS)
 
     def run(self, *, settle: float = 0) -> list[Outcome]:
         """Do it, and wait at most ``settle`` seconds for snapshots that become ready meanwhile.
@@ -106,6 +115,8 @@ class Tick:
                 if not self._look_again(acting):
                     break
             outcomes += pool.map(self._record, waiting)
+            unowned = strays((*world.resources, *world.rejected), world.children, world.claims, now=self._now)
+            outcomes += filter(None, pool.map(self._swept, unowned))
         return outcomes
 
     def _cases(self, world: World) -> list[_Case]:
@@ -168,7 +179,7 @@ class Tick:
             for part in case.parts:
                 self._tell(listed, events.notes(part.resource.status, part.status, part.resource.spec.action))
                 for each in leftovers(part.resource, part.children, part.surroundings.claims, now=self._now):
-                    self._cluster.delete(each.kind, listed.namespace, name=each.name, uid=each.uid)
+                    self._delete(each)
         except ClusterError as error:
             return Outcome(resource=listed, what="Error", message=str(error), unrecorded=True, bug=told[0] == BUG)
         return Outcome(resource=listed, what=told[0], message=told[1], bug=told[0] == BUG)
@@ -176,6 +187,20 @@ class Tick:
     def _tell(self, resource: Resource | Rejected, notes: Iterable[events.Note]) -> None:
         for note in notes:
             self._cluster.create_event(events.event(resource, note, now=self._now))
+
+    def _swept(self, stray: Deletion) -> Outcome | None:
+        """One that is nobody's: there is no status to record a failure in."""
+        try:
+            return Outcome(resource=stray, what="Swept", message=stray.why) if self._delete(stray) else None
+        except ClusterError as error:
+            return Outcome(resource=stray, what="Error", message=str(error), unrecorded=True)
+
+    def _delete(self, child: Deletion) -> bool:
+        """False when this tick has deleted as much as it may: the next one finds it again."""
+        if not self._deletions.acquire(blocking=False):
+            return False
+        self._cluster.delete(child.kind, child.namespace, name=child.name, uid=child.uid)
+        return True
 
     def _write(self, resource: Resource | Rejected, status: Status) -> bool:
         """Record a status over the one that was listed; False when that, or the CR, is no more."""

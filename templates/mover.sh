@@ -275,7 +275,8 @@ function reason(s, gave_up) {
 '
 
 # Which snapshot a restore takes. Says, a line each: how many (host, paths) fit the identity, the snapshot to take of the
-# last of them, all that fit, all there are, and how many hosts fit. "?" when what restic printed is no list.
+# last of them, all that fit, all there are, how many hosts fit, and what the snapshot holds if it says so (0.17). "?" when
+# what restic printed is no list.
 choose='
 { text = text $0 "\n" }
 END {
@@ -299,9 +300,10 @@ END {
         best = ""
         for (i in taken) if (best == "" || taken[i] > taken[best] || (taken[i] == taken[best] && i + 0 > best + 0)) best = i
         id = best == "" ? "" : value[best ".id"]
+        bytes = best == "" ? "" : value[best ".summary.total_bytes_processed"]
         delete taken[best]
     }
-    print count + 0; print id; print clean(fitting, 800); print clean(all, 800); print hosts + 0
+    print count + 0; print id; print clean(fitting, 800); print clean(all, 800); print hosts + 0; print bytes
 }
 '
 
@@ -701,17 +703,39 @@ forget() {
 
 restore() {
     choose_snapshot
+    mark fit
+    ! is_too_large || fail DoesNotFit "snapshot $(printf %.8s "$chosen") holds $held bytes, the whole volume takes $room; set spec.restic.capacity or the size of spec.restic.destinationPVC to more than $held"
     mark restore
     work_on - restore "$chosen" --json --target "$data" ${sparse:+"$sparse"} ${locking:+"$locking"} || give_up
     snapshot=$chosen
     [ -z "$numbers" ] || return 0
     # Before 0.17 a restore counts nothing. What it was is nice to know, not worth failing for.
-    run "$patience" "$work/stats" stats --mode restore-size --no-lock --json "$chosen" || return 0
+    [ -s "$work/stats" ] || run "$patience" "$work/stats" stats --mode restore-size --no-lock --json "$chosen" || return 0
     numbers=$(awk "$shared"'{ text = text $0 } END {
         parse(text); files = value["total_file_count"]; bytes = value["total_size"]
         if (files ~ /^[0-9]+$/ && bytes ~ /^[0-9]+$/) printf "\"total_files\":%s,\"total_bytes\":%s", files, bytes
     }' "$work/stats")
 }
+
+# Whether the snapshot cannot fit, beyond doubt. Only ext and XFS are judged, where a byte takes a byte, and by their whole
+# size, since a restore may replace what is there. What a snapshot holds counts a file once for each hard link, `stats` does not;
+# both count holes, which restic leaves out where it can: then every different piece of data must be too much in itself.
+is_too_large() {
+    room=$(stat -f -c '%t %b %S' "$data" 2>/dev/null | awk '$1 == "ef53" || $1 == "58465342" { printf "%.0f", $2 * $3 }')
+    [ -n "$room" ] || return 1
+    [ -z "$held" ] || exceeds "$held" || return 1
+    work_on "$work/stats" stats --mode restore-size --no-lock --json "$chosen" || { rm -f "$work/stats"; return 1; }
+    held=$(awk "$shared"'{ text = text $0 } END { parse(text); print value["total_size"] }' "$work/stats")
+    exceeds "$held" || return 1
+    [ -n "$sparse" ] || return 0
+    work_on "$work/pieces" stats --mode raw-data --no-lock --json "$chosen" || return 1
+    exceeds "$(awk "$shared"'{ text = text $0 } END {
+        parse(text)
+        print ("total_uncompressed_size" in value) ? value["total_uncompressed_size"] : value["total_size"]
+    }' "$work/pieces")"
+}
+
+exceeds() { awk -v bytes="$1" -v room="$room" 'BEGIN { exit !(bytes ~ /^[0-9]+$/ && bytes + 0 > room + 0) }'; }
 
 choose_snapshot() {
     mark snapshots
@@ -719,7 +743,7 @@ choose_snapshot() {
     if [ "${QUILL_PREVIOUS:-0}" = 0 ] && [ -z "${QUILL_AS_OF:-}" ]; then set -- "$@" --latest 1; fi
     work_on "$work/snapshots" "$@" || give_up
     awk "$shared$choose" "$work/snapshots" >"$work/chosen"
-    { IFS= read -r count && IFS= read -r chosen && IFS= read -r fitting && IFS= read -r all && IFS= read -r hosts; } <"$work/chosen"
+    { IFS= read -r count && IFS= read -r chosen && IFS= read -r fitting && IFS= read -r all && IFS= read -r hosts && IFS= read -r held; } <"$work/chosen"
     case $count in
         '?') fail MoverFailed "restic snapshots printed no list; $words" ;;
         0) not_there SnapshotNotFound "no snapshot${QUILL_HOST:+ of $QUILL_HOST}; the repository has ${all:-none}" ;;

@@ -17,29 +17,31 @@ from reconciler.chores import with_chores
 from reconciler.collisions import admitted
 from reconciler.decision import decide
 from reconciler.holds import is_switched_off, paused
+from reconciler.leftovers import leftovers
 from reconciler.model import Rejected, Resource
 from reconciler.observed import Children, Surroundings, Volume
 from reconciler.planning import blocked_starts, start_plan
-from reconciler.plans import Advance, Decision, Finish, Start, Wait
-from reconciler.schedule import next_slot
+from reconciler.plans import Advance, Decision, Deletion, Finish, Start, Wait
 from reconciler.settings import Settings, settings_of
+from reconciler.slots import next_slot_of
 from reconciler.status import format_time
+from reconciler.strays import strays
 from reconciler.tables import distance, print_table
 
 EXAMPLES = """
   quill plan                                     what a tick would do now
   quill plan --at 2026-01-02T03:00:00Z           what is due then, as far as can be known today
   quill plan -f backups/ --at 2026-01-02T03:00:00Z
-  quill plan --detailed-exitcode                 2 when a tick would start or finish something
+  quill plan --detailed-exitcode                 2 when a tick would start, finish or delete something
 """
 _SOMETHING_TO_DO = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One CR and what a tick would do about it."""
+    """One CR, or child that goes, and what a tick would do about it."""
 
-    resource: Resource | Rejected
+    resource: Resource | Rejected | Deletion
     what: str
     message: str
     upcoming: datetime | None = None
@@ -76,7 +78,7 @@ def run(args: argparse.Namespace, *, now: datetime) -> int:
         print(findings.text(each, excerpt=False, colour=False), file=sys.stderr)
     if found:
         return 1
-    busy = any(row.what in ("Start", "Finish") for row in rows)
+    busy = any(row.what in ("Start", "Finish", "Delete") for row in rows)
     return _SOMETHING_TO_DO if busy and args.detailed_exitcode else 0
 
 
@@ -112,7 +114,14 @@ def _of_cluster(args: argparse.Namespace, at: datetime, settings: Settings) -> l
     crowd = Crowd(caps=settings.caps, jobs=world.jobs(), claims=world.claims)
     waits = admitted(((each, blocked.get(each.key, decision)) for each, decision in decided), crowd)
     rows = [_row(resource, decision, at) for resource, decision in waits]
-    return rows + [_rejection(each) for each in world.rejected]
+    gone = [
+        each
+        for part in parts
+        for each in leftovers(part, world.children_of(part), world.claims.get(part.namespace, {}), now=at)
+    ]
+    gone += strays((*world.resources, *world.rejected), world.children, world.claims, now=at)
+    deletions = [Row(resource=each, what="Delete", message=each.why) for each in gone]
+    return rows + [_rejection(each) for each in world.rejected] + deletions
 
 
 def _started(resource: Resource, decision: Decision, surroundings: Surroundings | None) -> Decision:
@@ -125,8 +134,7 @@ def _started(resource: Resource, decision: Decision, surroundings: Surroundings 
 
 def _row(resource: Resource, decision: Decision, at: datetime) -> Row:
     what, message = _told(resource, decision)
-    spec = resource.spec
-    upcoming = next_slot(spec.schedule, spec.time_zone, now=at) if spec.schedule and not spec.paused else None
+    upcoming = None if resource.spec.paused else next_slot_of(resource, now=at)
     return Row(resource=resource, what=what, message=message, upcoming=upcoming)
 
 

@@ -267,6 +267,45 @@ def test_restore_that_fails_half_way_is_a_failure(place):
     assert report["message"]
 
 
+def volume_of(place, size):
+    """What the volume says of itself to `stat`: an ext4 of that size."""
+    if place.shell == "busybox":
+        pytest.skip("busybox has a stat of its own in its shell; test_room.py has volumes of that size")
+    stat = place.root / "bin" / "stat"
+    stat.unlink(missing_ok=True)
+    stat.write_text(f"#!/bin/sh\necho ef53 {size // 4096} 4096\n")
+    stat.chmod(0o755)
+
+
+def test_restore_that_cannot_fit_downloads_nothing(place):
+    write(place, FILES)
+    place.run("backup")
+    before = contents(place.data)
+    volume_of(place, 2_998_272)
+    code, report = place.run("restore")
+    assert (code, report["reason"]) == (1, "DoesNotFit")
+    assert "the whole volume takes 2998272; set spec.restic.capacity" in report["message"]
+    assert contents(place.data) == before
+    (place.data / "large").unlink()
+    place.run("restore")
+    assert not (place.data / "large").exists()
+
+
+@pytest.mark.parametrize("what", ["holes", "hard-links"])
+def test_restore_that_only_seems_too_large_is_tried(place, what):
+    """By what it counts a snapshot needs 12 MB, on the volume it takes 6."""
+    write(place, {"file": os.urandom(6_000_000)})
+    if what == "hard-links":
+        os.link(place.data / "file", place.data / "same")
+    elif "--sparse" in place.restic("restore", "--help"):
+        with (place.data / "file").open("ab") as file:
+            file.truncate(12_000_000)
+    place.run("backup")
+    volume_of(place, 8_192_000)
+    code, report = place.run("restore")
+    assert (code, report["result"]) == (0, "Successful"), report
+
+
 def test_prune_reports_what_it_freed(place):
     write(place, {"large": os.urandom(2_000_000)})
     place.run("backup")

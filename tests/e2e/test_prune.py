@@ -1,8 +1,11 @@
 """prune: a source of its own without a volume, which has its repository for itself."""
 
 import os
+from datetime import UTC, datetime, timedelta
 
 import pytest
+
+from tests.ageing import Aged
 
 pytestmark = pytest.mark.e2e
 SIZE = 3_000_000
@@ -36,6 +39,36 @@ def test_prune_and_backup_of_one_repository_take_turns(stage):
             assert stage.status(name)["latestMoverStatus"]["result"] == "Successful"
             stage.again("replicationsource", name, token)
     assert queued
+
+
+def test_source_prunes_its_repository_every_so_many_days(stage):
+    """What retention has forgotten is freed a day later, and of two sources on one repository only one does it."""
+    for name in ("red", "blue"):
+        stage.claim(name)
+        with stage.volume(name) as root:
+            (root / "large").write_bytes(os.urandom(SIZE))
+        stage.source(name, spec={"sourcePVC": name}, retain={"last": 1}, pruneIntervalDays=1)
+    stage.sync("red", "blue")
+    for name in ("red", "blue"):
+        with stage.volume(name) as root:
+            (root / "large").write_bytes(os.urandom(SIZE))
+        stage.again("replicationsource", name, "again")
+    stage.sync("red", "blue")
+    assert stage.status("red")["latestMoverStatus"]["statistics"]["snapshotsRemoved"] == 1
+    pruned = lambda: [stage.status(name)["prune"] for name in ("red", "blue") if _freed(stage, name)]  # noqa: E731
+    stage._quill = Aged(stage._quill, created=datetime.now(UTC) - timedelta(days=1))
+    stage.tick_until("a prune", pruned)
+    stage.tick_until("nothing to run", lambda: not stage.list("Job"))
+    (prune,) = pruned()
+    statistics = prune["latestMoverStatus"]["statistics"]
+    assert 1.99 * SIZE < statistics["freedBytes"] < 2.01 * SIZE
+    assert 1.99 * SIZE < statistics["remainingBytes"] < 2.01 * SIZE
+    assert len(stage.repository.snapshots()) == 2
+    stage.repository.restic("check", "--read-data")
+
+
+def _freed(stage, name):
+    return stage.status(name).get("prune", {}).get("latestMoverStatus", {}).get("statistics", {}).get("freedBytes")
 
 
 def _take_turns(stage, queued):

@@ -1,6 +1,10 @@
 """A verification beside the backups of one source: one Job at its own time, its result in the status, nothing left."""
 
+from datetime import datetime, timedelta
+
 import pytest
+
+from tests.ageing import Aged
 
 pytestmark = pytest.mark.integration
 
@@ -8,9 +12,16 @@ DAMAGE = {"result": "Failed", "reason": "RepositoryDamaged", "phase": "check", "
 WHOLE = {"result": "Successful", "phase": "check", "repositoryID": "1f"}
 
 
-def backed_up(stage):
+PRUNED = {
+    "result": "Successful", "phase": "prune", "repositoryID": "1f",
+    "summary": {"blobs_pruned": 8, "freed_bytes": 1589, "remaining_bytes": 4096},
+}  # fmt: skip
+
+
+def backed_up(stage, **restic):
     """A source whose first backup is over, and whose verification comes with the slot."""
-    stage.source(spec={"trigger": {"manual": "first"}}, restic={"verify": {"schedule": stage.schedule}})
+    asked_for = restic or {"verify": {"schedule": stage.schedule}}
+    stage.source(spec={"trigger": {"manual": "first"}}, restic=asked_for)
     stage.tick(after=-100)
     stage.take_snapshots()
     stage.tick(after=-95)
@@ -91,3 +102,24 @@ def test_damage_is_not_said_any_more_when_nobody_asks_for_verifications(stage):
         stage.tick(after=after)
     assert stage.condition("Ready")[0] == "True"
     assert stage.only("Job")["metadata"]["labels"]["scribe.backube/chore"] == "verify"
+
+
+def test_a_prune_follows_every_so_many_days_and_says_what_it_freed(stage):
+    backed_up(stage, pruneIntervalDays=3)
+    created = (stage.now - timedelta(days=3)).replace(microsecond=0)
+    stage.cluster = Aged(stage.cluster, created=created)
+    stage.tick(after=-1)
+    assert stage.list("Job") == []
+    stage.tick()
+    job = stage.only("Job")
+    assert job["metadata"]["annotations"]["scribe.backube/action"] == "prune"
+    assert job["metadata"]["labels"]["scribe.backube/chore"] == "prune"
+    stage.run_movers(PRUNED)
+    for after in (5, 10):
+        stage.tick(after=after)
+        stage.collect_garbage()
+    prune = stage.status()["prune"]
+    assert prune["latestMoverStatus"]["statistics"] == {"blobsPruned": 8, "freedBytes": 1589, "remainingBytes": 4096}
+    assert datetime.fromisoformat(prune["nextSyncTime"]) - created == timedelta(days=6)
+    assert stage.list("Job") == []
+    assert {"PruneStarted", "PruneCompleted"} <= {each["reason"] for each in stage.list("Event")}

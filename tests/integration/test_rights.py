@@ -91,7 +91,7 @@ def test_suffice_for_a_prune_and_for_what_an_invalid_resource_is_told(restrained
     restrained.source("prune", spec={"sourcePVC": None}, restic={"resticArg": "prune"})
     restrained.source("broken", spec={"trigger": {"schedule": "30 2 31 2 *"}})
     assert all_is_well(restrained.tick())
-    assert {each["reason"] for each in restrained.list("Event")} == {"TransferStarted", "InvalidSpec"}
+    assert {each["reason"] for each in restrained.list("Event")} == {"PruneStarted", "InvalidSpec"}
 
 
 def test_suffice_to_read_the_word_of_an_administrator_on_root(restrained):

@@ -134,10 +134,20 @@ class Scenario:
             if since[0] != told:
                 self._calm[kind] = (told, self._latest)
             elif (
-                told[1:] == (HOURLY, False) and since[1] < slot and version == idle.get(kind) and not _is_held(resource)
+                told[1:] == (HOURLY, False)
+                and since[1] < slot
+                and version == idle.get(kind)
+                and not self._is_held(resource)
             ):
                 taken = resource["status"].get("lastSlot", "")
                 assert taken >= f"{slot:%Y-%m-%dT%H:%M:%SZ}", f"{kind} lost the slot of {slot}: {resource['status']}"
+
+    def _is_held(self, resource):
+        """Whether its slot stays due because a restore into its volume comes first; a failure hides that."""
+        status, copy = resource["status"], self.resource("ReplicationDestination")
+        is_awaited = copy is not None and "lastSyncTime" not in copy.get("status", {})
+        reasons = {each["reason"] for each in status.get("conditions", ())}
+        return "WaitingForRestore" in reasons or (is_awaited and status["consecutiveFailures"] > 0)
 
     def _is_busy(self, resource):
         """Whether a run is under way: nothing else starts before it ends."""
@@ -214,8 +224,3 @@ def _is_kept(job):
 
 def _volumes(job):
     return job["spec"]["template"]["spec"]["volumes"]
-
-
-def _is_held(resource):
-    """Whether its slot stays due because a restore into its volume comes first."""
-    return any(each["reason"] == "WaitingForRestore" for each in resource["status"].get("conditions", ()))

@@ -53,6 +53,7 @@ FULL = Status(
     chores={
         "verify": Status(last_slot=_THEN, consecutive_failures=1, last_subset=3),
         "drill": Status(last_slot=_THEN),
+        "prune": Status(last_slot=_THEN),
         "unlock": Status(last_manual_sync="x", locks=()),
     },
     latest_image=Image(api_group="snapshot.storage.k8s.io", kind="VolumeSnapshot", name="image-copy-0123456789ab"),

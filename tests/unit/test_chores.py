@@ -1,6 +1,7 @@
 """A chore is a resource of its own inside a CR: when there is one, what it is, and how its status comes back."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -9,6 +10,7 @@ from reconciler.chores import combined, with_chores
 from reconciler.decision import decide
 from reconciler.locks import token_of
 from reconciler.model import Action, Chore, Drill, Lock, MoverResult, Run, Status, Verify
+from reconciler.naming import slot_token
 from reconciler.observed import Children
 from reconciler.plans import Finish, Start, Wait
 from tests.factories import at, make_source, seen, slot_run
@@ -75,6 +77,31 @@ def test_a_verification_has_a_schedule_of_its_own_and_is_due_by_it():
 def test_a_new_verification_does_not_make_up_for_the_past():
     asked_for_now = seen(SOURCE, observed_generation=1)
     assert isinstance(decide(with_chores(asked_for_now)[1], Children(), now=NOW), Wait)
+
+
+PRUNED = seen(make_source(prune_interval=timedelta(days=7)), last_sync_time=at("09:01:00"))
+
+
+def test_a_prune_has_its_slots_in_days_and_no_cron_expression():
+    chore = with_chores(seen(PRUNED, chores={"prune": Status(observed_schedule="every 7 days")}))[1]
+    assert (chore.spec.action, chore.spec.schedule, chore.chore) == (Action.PRUNE, None, "prune")
+    assert isinstance(decide(chore, Children(), now=chore.created + timedelta(days=7, seconds=-1)), Wait)
+    due = chore.created + timedelta(days=7)
+    assert decide(chore, Children(), now=due + timedelta(days=1)) == Start(run=Run(token=slot_token(due)), since=due)
+    assert conditions.accepted(chore, now=due, fingerprint="").next_sync_time == due + timedelta(days=7)
+
+
+def test_another_interval_fires_no_past_slot():
+    chore = with_chores(seen(PRUNED, chores={"prune": Status(observed_schedule="every 30 days")}))[1]
+    later = chore.created + timedelta(days=20)
+    assert isinstance(decide(chore, Children(), now=later), Wait)
+    noted = replace(chore, status=conditions.accepted(chore, now=later, fingerprint=""))
+    assert isinstance(decide(noted, Children(), now=chore.created + timedelta(days=21)), Start)
+
+
+def test_a_prune_that_nobody_asks_for_any_more_is_still_a_prune():
+    chore = with_chores(seen(make_source(), chores={"prune": Status(current_run=RUN)}))[1]
+    assert (chore.chore, chore.spec.action, chore.spec.paused) == ("prune", Action.PRUNE, True)
 
 
 def test_a_chore_that_nobody_asks_for_any_more_starts_nothing():

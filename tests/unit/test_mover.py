@@ -435,6 +435,116 @@ def test_restore_is_successful_without_statistics(mover):
     assert "summary" not in outcome.report
 
 
+EXT4, XFS, ZFS = "ef53", "58465342", "2fc12fc1"
+SPARSE_HELP = Reply(out="      --sparse                     restore files as sparse")
+
+
+def room(mover, kind, size):
+    """Makes the volume a file system of that kind and size."""
+    if mover.shell == "busybox":
+        pytest.skip("busybox has a stat of its own in its shell")
+    stat = mover.directory / "bin" / "stat"
+    stat.unlink(missing_ok=True)
+    stat.write_text(f"#!/bin/sh\necho {kind} {size // 512} 512\n")
+    stat.chmod(0o755)
+
+
+def holding(size=None):
+    """A list of one snapshot, which says what it holds if its restic was 0.17 or later."""
+    (listed,) = json.loads(snapshots(("shop-db", ["/data"], A)))
+    of_it = {"summary": {"total_files_processed": 2, "total_bytes_processed": size}} if size else {"summary": None}
+    return Reply(out=json.dumps([listed | of_it]))
+
+
+def counted(size, **more):
+    return Reply(out=json.dumps({"total_size": size, "total_file_count": 7, "snapshots_count": 1, **more}) + "\n")
+
+
+@pytest.mark.parametrize("kind", [EXT4, XFS])
+@pytest.mark.parametrize(
+    "replies",
+    [
+        pytest.param({"snapshots": holding(), "stats": counted(4097)}, id="old-restic"),
+        pytest.param({"snapshots": holding(5000), "stats": counted(4097)}, id="old-restic-new-snapshot"),
+        pytest.param(
+            {
+                "snapshots": holding(5000),
+                "help": SPARSE_HELP,
+                "stats": [counted(4097), counted(99, total_uncompressed_size=4097)],
+            },
+            id="more-than-holes-explain",
+        ),
+        pytest.param(
+            {"snapshots": holding(5000), "help": SPARSE_HELP, "stats": [counted(4097), counted(4097)]},
+            id="repository-without-compression",
+        ),
+    ],
+)
+def test_a_restore_that_cannot_fit_downloads_nothing(mover, kind, replies):
+    room(mover, kind, 4096)
+    outcome = mover.run("restore", replies)
+    assert (outcome.code, outcome.report["reason"], outcome.report["phase"]) == (1, "DoesNotFit", "fit")
+    assert outcome.report["message"] == (
+        "snapshot aaaaaaaa holds 4097 bytes, the whole volume takes 4096; "
+        "set spec.restic.capacity or the size of spec.restic.destinationPVC to more than 4097"
+    )
+    assert not [call for call in outcome.calls if call[0] == "restore" and "--help" not in call]
+
+
+def test_the_size_of_the_real_volume_is_found(mover):
+    kind = subprocess.check_output(["stat", "-f", "-c", "%t", mover.directory / "data"], text=True).strip()
+    if kind not in (EXT4, XFS):
+        pytest.skip("neither ext nor XFS here")
+    outcome = mover.run("restore", {"snapshots": holding(2**62), "stats": counted(2**62)})
+    size = os.statvfs(mover.directory / "data")
+    assert outcome.report["reason"] == "DoesNotFit"
+    assert f"the whole volume takes {size.f_blocks * size.f_frsize};" in outcome.report["message"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "replies", "asked_for"),
+    [
+        pytest.param(EXT4, {"snapshots": holding(4096)}, [], id="exactly-as-large"),
+        pytest.param(EXT4, {"snapshots": holding(), "stats": counted(4096)}, ["restore-size"], id="old-restic"),
+        pytest.param(EXT4, {"snapshots": holding(5000), "stats": counted(4096)}, ["restore-size"], id="hard-links"),
+        pytest.param(
+            EXT4,
+            {"snapshots": holding(5000), "help": SPARSE_HELP,
+             "stats": [counted(5000), counted(99, total_uncompressed_size=4096)]},
+            ["restore-size", "raw-data"],
+            id="holes",
+        ),
+        pytest.param(EXT4, {"snapshots": holding(5000), "stats": old_fatal("no")}, ["restore-size"], id="not-told"),
+        pytest.param(
+            EXT4,
+            {"snapshots": holding(5000), "help": SPARSE_HELP, "stats": [counted(5000), old_fatal("no")]},
+            ["restore-size", "raw-data"],
+            id="pieces-not-told",
+        ),
+        pytest.param(EXT4, {"snapshots": holding(5000), "stats": Reply(out="?")}, ["restore-size"], id="garbage"),
+        pytest.param(ZFS, {"snapshots": holding(5000)}, [], id="file-system-that-compresses"),
+    ],
+)  # fmt: skip
+def test_a_restore_that_may_fit_is_tried(mover, kind, replies, asked_for):
+    room(mover, kind, 4096)
+    outcome = mover.run("restore", {**replies, "restore": RESTORED})
+    assert outcome.report["result"] == "Successful"
+    assert [call[2] for call in outcome.calls if call[0] == "stats"] == asked_for
+
+
+def test_what_was_counted_before_a_restore_is_not_counted_again(mover):
+    room(mover, EXT4, 4096)
+    outcome = mover.run("restore", {"snapshots": holding(), "stats": counted(6), "restore": Reply()})
+    assert outcome.report["summary"] == {"total_files": 7, "total_bytes": 6}
+    assert len([call for call in outcome.calls if call[0] == "stats"]) == 1
+
+
+def test_a_size_of_many_digits_is_compared_as_a_number(mover):
+    room(mover, EXT4, 2**50)
+    outcome = mover.run("restore", {"snapshots": holding(2**49), "restore": RESTORED})
+    assert outcome.report["result"] == "Successful"
+
+
 ODD = 'o"dd\\ hôst\t<1> 𝄞'
 
 

@@ -395,6 +395,27 @@ def test_a_label_keeps_a_snapshot(labels, kept):
     assert parse_snapshot(raw).kept is kept
 
 
+@pytest.mark.parametrize(
+    ("plan", "parse", "ours"),
+    [
+        pytest.param(PLAN, parse_job, True, id="job"),
+        pytest.param(SNAPSHOT_PLAN, parse_snapshot, True, id="snapshot"),
+        pytest.param(replace(SNAPSHOT_PLAN, job=None), parse_snapshot, False, id="image"),
+        pytest.param(VOLUME_PLAN, parse_volume, True, id="volume"),
+    ],
+)
+def test_a_child_of_a_run_says_so_and_of_which(plan, parse, ours):
+    child = parse(listed(plan))
+    assert (child.ours, child.run, child.created) == (ours, RUN, at("09:00:05"))
+
+
+def test_a_label_keeps_a_claim():
+    raw = listed(VOLUME_PLAN)
+    assert not parse_volume(raw).kept
+    raw["metadata"]["labels"]["scribe.backube/do-not-delete"] = ""
+    assert parse_volume(raw).kept
+
+
 BOUND = {"phase": "Bound", "accessModes": ["ReadWriteOnce"], "capacity": {"storage": "2Gi"}}
 
 

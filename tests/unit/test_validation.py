@@ -86,9 +86,10 @@ def test_every_field_of_a_spec_arrives(kind):
             "guard",
             "verify",
             "drill",
+            "prune_interval",
         },
     }
-    unset = {field.name for field in fields(Spec) if field.name not in ("action", "secret")} - other[kind]
+    unset = {field.name for field in fields(Spec) if field.name not in ("action", "secret", "every")} - other[kind]
     assert {name for name in unset if getattr(spec, name) == Spec.__dataclass_fields__[name].default} == set()
 
 
