@@ -120,8 +120,12 @@ class Scenario:
         return {kind: each["metadata"]["resourceVersion"] for kind in RESOURCES if (each := self.resource(kind))}
 
     def _idle(self):
-        """The versions of the resources of which nothing is under way."""
-        return {kind: version for kind, version in self._versions().items() if not self._is_busy(self.resource(kind))}
+        """The versions of the resources of which nothing is under way, and that no restore may be ahead of."""
+        return {
+            kind: version
+            for kind, version in self._versions().items()
+            if not self._is_busy(self.resource(kind)) and not self._is_awaiting(self.resource(kind))
+        }
 
     def _check_slots(self, idle):
         """An undisturbed tick that finds a resource idle, and leaves it as it is, has found no slot to take."""
@@ -134,20 +138,16 @@ class Scenario:
             if since[0] != told:
                 self._calm[kind] = (told, self._latest)
             elif (
-                told[1:] == (HOURLY, False)
-                and since[1] < slot
-                and version == idle.get(kind)
-                and not self._is_held(resource)
+                told[1:] == (HOURLY, False) and since[1] < slot and version == idle.get(kind) and not _is_held(resource)
             ):
                 taken = resource["status"].get("lastSlot", "")
                 assert taken >= f"{slot:%Y-%m-%dT%H:%M:%SZ}", f"{kind} lost the slot of {slot}: {resource['status']}"
 
-    def _is_held(self, resource):
-        """Whether its slot stays due because a restore into its volume comes first; a failure hides that."""
-        status, copy = resource["status"], self.resource("ReplicationDestination")
-        is_awaited = copy is not None and "lastSyncTime" not in copy.get("status", {})
-        reasons = {each["reason"] for each in status.get("conditions", ())}
-        return "WaitingForRestore" in reasons or (is_awaited and status["consecutiveFailures"] > 0)
+    def _is_awaiting(self, resource):
+        """Whether the slot of a source that has failed stays due because a restore into its volume comes first."""
+        copy = self.resource("ReplicationDestination")
+        is_first = copy is not None and "lastSyncTime" not in copy.get("status", {})
+        return is_first and resource.get("status", {}).get("consecutiveFailures", 0) > 0
 
     def _is_busy(self, resource):
         """Whether a run is under way: nothing else starts before it ends."""
@@ -224,3 +224,8 @@ def _is_kept(job):
 
 def _volumes(job):
     return job["spec"]["template"]["spec"]["volumes"]
+
+
+def _is_held(resource):
+    """Whether it says that a restore into its volume comes first."""
+    return any(each["reason"] == "WaitingForRestore" for each in resource["status"].get("conditions", ()))
