@@ -7,8 +7,10 @@ repository is known by its id, and before the first run by the Secret that leads
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 
 from reconciler.admission import queued, repository_keys
+from reconciler.breaker import probed
 from reconciler.caps import Crowd
 from reconciler.holds import restores_to_come
 from reconciler.model import Action, Resource
@@ -35,9 +37,13 @@ def collisions(resources: Iterable[Resource]) -> Mapping[str, str]:
 
 
 def admitted(
-    decided: Iterable[tuple[Resource, Decision]], crowd: Crowd | None = None
+    decided: Iterable[tuple[Resource, Decision]], crowd: Crowd | None = None, *, now: datetime
 ) -> list[tuple[Resource, Decision]]:
-    """The decisions as they may be carried out: nothing new from sources that collide, and no start out of its turn."""
+    """The decisions as they may be carried out.
+
+    Nothing new comes from sources that collide, nothing is pruned twice, a repository that cannot be reached is tried
+    by one, and no start is out of its turn.
+    """
     decided = list(decided)
     refused = collisions(resource for resource, _ in decided)
     awaited = restores_to_come(decided)
@@ -49,7 +55,8 @@ def admitted(
             return Wait(reason=REASON, message=refused[resource.uid], ready=False)
         return awaited.get(resource.uid, decision) if isinstance(decision, Start) else decision
 
-    return queued(spared([(resource, judged(resource, decision)) for resource, decision in decided]), crowd)
+    willing = spared([(resource, judged(resource, decision)) for resource, decision in decided])
+    return queued(probed(willing, now=now), crowd)
 
 
 def _writes(resource: Resource) -> bool:

@@ -171,7 +171,7 @@ def _preparing(resource: Resource, children: Children, job: Job, *, now: datetim
     step = advance(resource, children, job)
     pods = [pod for pod in children.pods if pod.job_name == job.name]
     if any(pod.phase not in ("Pending", "") for pod in pods):
-        return step
+        return replace(step, working_since=min((pod.created for pod in pods if pod.phase == "Running"), default=None))
     waited = now - min((pod.created for pod in pods), default=job.created)
     trouble = next((pod.trouble for pod in pods if pod.trouble), "")
     cause = "SnapshotNotReady" if step.awaits_snapshot else cause_of(trouble)

@@ -83,7 +83,8 @@ class Advance:
     """A run is under way. The children it still lacks are to be made, then the Job's gate is opened if ``resume``.
 
     ``awaits_snapshot`` says that only a VolumeSnapshot's readiness is waited for, which may come within seconds;
-    ``cause`` is a reason of failures.py when the mover cannot begin.
+    ``cause`` is a reason of failures.py when the mover cannot begin; ``working_since`` tells when its pod was made once
+    it has.
     """
 
     run: Run
@@ -95,6 +96,7 @@ class Advance:
     resume: bool = False
     awaits_snapshot: bool = False
     cause: str = ""
+    working_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

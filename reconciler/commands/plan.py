@@ -96,7 +96,7 @@ def _of_files(
     for (namespace, name), volume in world.claims.items():
         claims[namespace][name] = volume
     crowd = Crowd(caps=settings.caps, claims=claims)
-    decided = admitted(((each, decide(each, Children(), now=at)) for each in parts), crowd)
+    decided = admitted(((each, decide(each, Children(), now=at)) for each in parts), crowd, now=at)
     rows = [_row(each, _started(each, decision, world.surroundings_of(each)), at) for each, decision in decided]
     return rows, world.findings
 
@@ -112,7 +112,7 @@ def _of_cluster(args: argparse.Namespace, at: datetime, settings: Settings) -> l
     starting = [(each, decision.run) for each, decision in decided if isinstance(decision, Start)]
     blocked = blocked_starts(starting, look_around(cluster, world, (each for each, _ in starting)))
     crowd = Crowd(caps=settings.caps, jobs=world.jobs(), claims=world.claims)
-    waits = admitted(((each, blocked.get(each.key, decision)) for each, decision in decided), crowd)
+    waits = admitted(((each, blocked.get(each.key, decision)) for each, decision in decided), crowd, now=at)
     rows = [_row(resource, decision, at) for resource, decision in waits]
     gone = [
         each

@@ -70,7 +70,7 @@ def run(args: argparse.Namespace, *, now: datetime) -> int:
 def _due(resources: Iterable[Resource], at: datetime) -> Iterator[tuple[Resource, Run]]:
     """The runs that would start, and a word on those that others keep from it."""
     parts = (part for each in resources for part in with_chores(each))
-    for resource, decision in admitted((each, decide(each, Children(), now=at)) for each in parts):
+    for resource, decision in admitted(((each, decide(each, Children(), now=at)) for each in parts), now=at):
         if isinstance(decision, Start):
             yield resource, decision.run
         elif isinstance(decision, Wait) and decision.reason in (COLLISION, "Queued"):

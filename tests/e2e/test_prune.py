@@ -53,7 +53,7 @@ def test_source_prunes_its_repository_every_so_many_days(stage):
         with stage.volume(name) as root:
             (root / "large").write_bytes(os.urandom(SIZE))
         stage.again("replicationsource", name, "again")
-    stage.sync("red", "blue")
+        stage.sync(name)  # one after the other: restic 0.14 does not wait for the lock under which another forgets
     assert stage.status("red")["latestMoverStatus"]["statistics"]["snapshotsRemoved"] == 1
     pruned = lambda: [stage.status(name)["prune"] for name in ("red", "blue") if _freed(stage, name)]  # noqa: E731
     stage._quill = Aged(stage._quill, created=datetime.now(UTC) - timedelta(days=1))

@@ -55,13 +55,14 @@ RUNNING = Advance(run=START.run, job=make_job(), message="")
 
 
 def test_neither_starts_and_a_run_under_way_is_left_to_end():
-    decided = admitted([(NAMED, START), (RENAMED, RUNNING)])
+    decided = admitted([(NAMED, START), (RENAMED, RUNNING)], now=at("10:00:00"))
     assert [type(decision) for _, decision in decided] == [Wait, Advance]
     assert (decided[0][1].reason, decided[0][1].ready) == ("IdentityConflict", False)
 
 
 def test_ready_again_once_the_other_has_gone_though_nothing_ran():
-    refused = admitted([(NAMED, Wait(reason="WaitingForSchedule", message="")), (RENAMED, START)])[0][1]
+    decided = [(NAMED, Wait(reason="WaitingForSchedule", message="")), (RENAMED, START)]
+    refused = admitted(decided, now=at("10:00:00"))[0][1]
     status = waiting(Status(observed_generation=1), refused, now=at("09:00:00"))
     assert [(each.type, each.status) for each in status.conditions][:2] == [("Ready", "False"), ("Reconciling", "True")]
     status = waiting(status, Wait(reason="WaitingForSchedule", message="the next slot"), now=at("09:01:00"))

@@ -242,6 +242,16 @@ def test_a_retry_counts_as_late_from_its_own_time():
     assert due_start(resource, now=at("09:09:00")) == Start(run=replace(NINE, attempt=2), since=at("09:07:00"))
 
 
+@pytest.mark.parametrize(
+    ("phase", "since"),
+    [("Running", at("09:00:06")), ("Pending", None), ("Succeeded", None)],
+)
+def test_a_run_under_way_says_since_when_its_mover_works(phase, since):
+    job = make_job(run=NINE)
+    step = decide(started(HOURLY, NINE), children(job, pods=(make_pod(job, phase=phase),)), now=at("09:05:00"))
+    assert step.working_since == since
+
+
 @pytest.mark.parametrize("spec", [{"paused": True}, {"schedule": "30 2 * * *"}, {"manual": "new"}, {"schedule": None}])
 def test_an_edit_does_not_touch_a_run_under_way(spec):
     resource = replace(started(make_source(**spec), NINE), generation=2)
