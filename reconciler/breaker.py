@@ -13,10 +13,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from reconciler.admission import START_FAILURES, repository_keys
-from reconciler.decision import MANUAL
+from reconciler.decision import ASKED
 from reconciler.model import Condition, Resource
 from reconciler.plans import Advance, Decision, Finish, Start, Wait
-from reconciler.requests import REQUEST
 
 REASON: Final = "RepositoryUnreachable"
 THRESHOLD: Final = 3
@@ -115,7 +114,7 @@ def _place(resource: Resource, start: Start) -> tuple[bool, bool, datetime, str,
 
 
 def _is_asked_for(resource: Resource, start: Start) -> bool:
-    return start.run.token.startswith((MANUAL, REQUEST)) and start.run.attempt == 1 and not resource.chore
+    return start.run.token.startswith(ASKED) and start.run.attempt == 1 and not resource.chore
 
 
 def _witness(resource: Resource, decision: Decision, *, now: datetime) -> Witness:

@@ -41,8 +41,8 @@ def admitted(
 ) -> list[tuple[Resource, Decision]]:
     """The decisions as they may be carried out.
 
-    Nothing new comes from sources that collide or that a restore is to come before, nothing is pruned twice, a
-    repository that cannot be reached is tried by one, and no start is out of its turn.
+    Nothing new comes from sources that collide, nothing is pruned twice, a repository that cannot be reached is tried
+    by one, and no start is out of its turn.
     """
     decided = list(decided)
     refused = collisions(resource for resource, _ in decided)
@@ -55,8 +55,8 @@ def admitted(
             return Wait(reason=REASON, message=refused[resource.uid], ready=False)
         return awaited.get(resource.uid, decision) if isinstance(decision, Start) else decision
 
-    allowed = spared([(resource, judged(resource, decision)) for resource, decision in decided])
-    return queued(probed(allowed, now=now), crowd)
+    willing = spared([(resource, judged(resource, decision)) for resource, decision in decided])
+    return queued(probed(willing, now=now), crowd)
 
 
 def _writes(resource: Resource) -> bool:

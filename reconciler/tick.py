@@ -129,8 +129,8 @@ class Tick:
         blocked = blocked_starts(starting, around)
         work: defaultdict[str, list[Work]] = defaultdict(list)
         crowd = Crowd(caps=self._settings.caps, jobs=world.jobs(), claims=world.claims)
-        choices = ((each, blocked.get(each.key, decision)) for each, decision in decided)
-        for part, decision in admitted(choices, crowd, now=self._now):
+        willing = ((each, blocked.get(each.key, decision)) for each, decision in decided)
+        for part, decision in admitted(willing, crowd, now=self._now):
             surroundings = around.get(part.key) or world.surroundings_of(part)
             work[part.uid].append(
                 self._steps.item(part, decision, children=world.children_of(part), surroundings=surroundings)

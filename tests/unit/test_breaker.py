@@ -124,7 +124,7 @@ def test_a_restore_waits_as_a_backup_does():
     assert started(due(copy), (failing("a", **JUST_FAILED), IDLE)) == ""
 
 
-@pytest.mark.parametrize("token", ["manual:now", "request:now"])
+@pytest.mark.parametrize("token", ["manual:now", "request:2026-03-04T11:59:00Z"])
 def test_what_a_person_asks_for_starts_at_once_but_is_not_tried_again_at_once(token):
     away = failing("a", **JUST_FAILED)
     assert started(due(away, token=token), due(fresh("b"))) == "a"

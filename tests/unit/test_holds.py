@@ -120,14 +120,14 @@ BEGUN = Advance(run=START.run, job=make_job(INTO), message="")
     ],
 )
 def test_a_source_waits_for_the_first_restore_into_its_volume(source, destination, does, waits):
-    (_, found), _ = admitted([(source, START), (destination, does)])
+    (_, found), _ = admitted([(source, START), (destination, does)], now=at("09:00:00"))
     assert (isinstance(found, Wait) and found.reason == "WaitingForRestore") is waits
 
 
 def test_only_what_reads_the_volume_waits_for_it():
     main, chore = with_chores(HOURLY)
     prune = make_prune(secret="third")
-    result = admitted([(main, START), (chore, START), (prune, START), (INTO, BEGUN)])
+    result = admitted([(main, START), (chore, START), (prune, START), (INTO, BEGUN)], now=at("09:00:00"))
     assert [getattr(decision, "reason", "starts") for _, decision in result] == [
         "WaitingForRestore", "starts", "starts", "starts",
     ]  # fmt: skip
@@ -135,7 +135,7 @@ def test_only_what_reads_the_volume_waits_for_it():
 
 def test_a_run_under_way_does_not_wait_for_it():
     advance = Advance(run=slot_run("09:00:00"), job=make_job(HOURLY), message="")
-    assert admitted([(HOURLY, advance), (INTO, BEGUN)])[0][1] is advance
+    assert admitted([(HOURLY, advance), (INTO, BEGUN)], now=at("09:00:00"))[0][1] is advance
 
 
 @pytest.mark.parametrize(
