@@ -1,3 +1,4 @@
+import re
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -39,9 +40,19 @@ def calendar(zone, change):
             for moment in minutes for local in [moment.astimezone(info)]]  # fmt: skip
 
 
+MACROS = {
+    "@hourly": "0 * * * *", "@daily": "0 0 * * *", "@midnight": "0 0 * * *", "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *", "@yearly": "0 0 1 1 *", "@annually": "0 0 1 1 *",
+}  # fmt: skip
+NAMES = {name: str(number) for number, name in enumerate(["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"])} | {
+    name: str(number) for number, name in enumerate(["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"], start=1)
+}
+
+
 def values(text, low, high):
     """The numbers one cron field allows; written anew here, so that no mistake of the code can hide in it."""
     allowed = set()
+    text = re.sub("[A-Za-z]+", lambda name: NAMES[name[0].upper()], text)
     for term in text.split(","):
         span, _, step = term.partition("/")
         first, _, last = span.partition("-")
@@ -53,7 +64,7 @@ def values(text, low, high):
 
 @cache
 def matcher(expression):
-    minute, hour, day, month, weekday = expression.split()
+    minute, hour, day, month, weekday = MACROS.get(expression, expression).split()
     minutes, hours, days, months = (
         values(minute, 0, 59), values(hour, 0, 23), values(day, 1, 31), values(month, 1, 12),
     )  # fmt: skip
@@ -71,7 +82,7 @@ def matcher(expression):
 
 def slots_by_hand(expression, zone, change):
     """The slots by the rule in words: walk the clock minute by minute and see what it shows."""
-    matches, elapsed = matcher(expression), expression.split()[1].startswith("*")
+    matches, elapsed = matcher(expression), MACROS.get(expression, expression).split()[1].startswith("*")
     slots, due = [], None
     for moment, local, repeated in calendar(zone, change):
         shown = due or local
@@ -88,8 +99,10 @@ hours = st.one_of(
     st.sampled_from(["*", "*", "*/2", "*/24", "0-3", "1,2", "2/6", "0", "2", "23"]), number(0, 23).map(str)
 )
 days = st.one_of(st.sampled_from(["*", "*", "*", "*/2", "29-31", "1,25,29", "30"]), number(1, 31).map(str))
-weekdays = st.one_of(st.sampled_from(["*", "*", "*", "0", "7", "5-7", "1-5", "*/3", "6,0"]))
-expressions = st.tuples(minutes, hours, days, st.sampled_from(["*"] * 4 + ["3,10,12"]), weekdays).map(" ".join)
+weekdays = st.sampled_from(["*", "*", "*", "0", "7", "5-7", "1-5", "*/3", "6,0", "SUN", "mon-FRI", "tue,SAT-7"])
+months = st.sampled_from(["*"] * 5 + ["3,10,12", "MAR,oct", "FEB-apr/2,SEP-DEC"])
+fields = st.tuples(minutes, hours, days, months, weekdays).map(" ".join)
+expressions = st.one_of(fields, fields, fields, st.sampled_from(sorted(MACROS)))
 
 
 @settings(deadline=None, max_examples=250, derandomize=True)
@@ -213,6 +226,7 @@ def test_an_expression_that_cron_knows_is_fine(expression):
     [
         pytest.param("0 3 * *", "has 4 fields", id="four-fields"),
         pytest.param("0 0 3 * * *", "has 6 fields", id="six-fields"),
+        pytest.param("0 0 3 * * * 2027", "has 7 fields", id="seven-fields"),
         pytest.param("", "has 0 fields", id="empty"),
         pytest.param("@reboot", "unknown macro '@reboot': one of @hourly", id="macro"),
         pytest.param("60 * * * *", "field 1 (minute) cannot be '60', only 0-59", id="minute"),
@@ -234,6 +248,7 @@ def test_an_expression_that_cron_knows_is_fine(expression):
         pytest.param("0 0 ? * 1", "field 3 (day of month) cannot be '?'", id="quartz-question-mark"),
         pytest.param("0 0 * * 1#2", "field 5 (day of week) cannot be '1#2'", id="quartz-second-monday"),
         pytest.param("H * * * *", "field 1 (minute) cannot be 'H'", id="jenkins-hash"),
+        pytest.param("30 2 31 2 *", "'30 2 31 2 *' names a date that never comes", id="31-february"),
         pytest.param("0 0 30 2 *", "a date that never comes", id="30-february"),
         pytest.param("0 0 31 4,6,9,11 *", "a date that never comes", id="31-of-short-months"),
     ],
