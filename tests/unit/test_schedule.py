@@ -44,15 +44,16 @@ MACROS = {
     "@hourly": "0 * * * *", "@daily": "0 0 * * *", "@midnight": "0 0 * * *", "@weekly": "0 0 * * 0",
     "@monthly": "0 0 1 * *", "@yearly": "0 0 1 1 *", "@annually": "0 0 1 1 *",
 }  # fmt: skip
-NAMES = {name: str(number) for number, name in enumerate(["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"])} | {
-    name: str(number) for number, name in enumerate(["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"], start=1)
-}
+NAMES = {
+    "SUN": 0, "MON": 1, "TUE": 2, "WED": 3, "THU": 4, "FRI": 5, "SAT": 6, "JAN": 1, "FEB": 2, "MAR": 3, "APR": 4,
+    "MAY": 5, "JUN": 6, "JUL": 7, "AUG": 8, "SEP": 9, "OCT": 10, "NOV": 11, "DEC": 12,
+}  # fmt: skip
 
 
 def values(text, low, high):
     """The numbers one cron field allows; written anew here, so that no mistake of the code can hide in it."""
     allowed = set()
-    text = re.sub("[A-Za-z]+", lambda name: NAMES[name[0].upper()], text)
+    text = re.sub("[A-Za-z]+", lambda name: str(NAMES[name[0].upper()]), text)
     for term in text.split(","):
         span, _, step = term.partition("/")
         first, _, last = span.partition("-")
@@ -214,7 +215,8 @@ def test_a_year_of_days_has_as_many_slots_in_every_zone():
     [
         "* * * * *", "*/15 0-6 1,15 */2 MON-FRI", "0 0 * * 7", "0 0 * * 0-7", "0 0 29 2 *", "3/15 * * * *",
         "00 07 * * *", "0 0 31 2 1", "0\t0 * * *", "0 0 1 Jan-Mar *", "59 23 31 12 *", "0 0 * * SUN-SAT",
-        "0 0 * * FRI-7", "@daily",
+        "0 0 * * FRI-7", "@daily", "H H * * *", "H/15 * * * *", "H(0-29)/10,59 * * * *", "0 0 28 H *",
+        "H H(0-5) H H THU", "0 0 * * H(MON-FRI)", "0 0 H/28 H(JUN-AUG) H/7",
     ],
 )  # fmt: skip
 def test_an_expression_that_cron_knows_is_fine(expression):
@@ -247,7 +249,15 @@ def test_an_expression_that_cron_knows_is_fine(expression):
         pytest.param("0 0 L * *", "field 3 (day of month) cannot be 'L'", id="quartz-last-day"),
         pytest.param("0 0 ? * 1", "field 3 (day of month) cannot be '?'", id="quartz-question-mark"),
         pytest.param("0 0 * * 1#2", "field 5 (day of week) cannot be '1#2'", id="quartz-second-monday"),
-        pytest.param("H * * * *", "field 1 (minute) cannot be 'H'", id="jenkins-hash"),
+        pytest.param("H(0-60) * * * *", "field 1 (minute) cannot be 'H(0-60)', only H, H(FROM", id="hash-beyond"),
+        pytest.param("H(9-5) * * * *", "cannot be 'H(9-5)', only H, H(FROM-TO) within 0-59", id="hash-backwards"),
+        pytest.param("H/61 * * * *", "field 1 (minute) cannot be 'H/61'", id="hash-step-too-long"),
+        pytest.param("H(0-9)/11 * * * *", "field 1 (minute)", id="hash-step-beyond-its-range"),
+        pytest.param("H/0 * * * *", "field 1 (minute)", id="hash-step-zero"),
+        pytest.param("H-5 * * * *", "field 1 (minute)", id="hash-to-number"),
+        pytest.param("h * * * *", "field 1 (minute) cannot be 'h', only 0-59", id="small-hash"),
+        pytest.param("0 0 H(1-31) * *", "field 3 (day of month)", id="hash-that-not-every-month-has"),
+        pytest.param("0 0 30 H *", "a date that never comes", id="hash-may-be-february"),
         pytest.param("30 2 31 2 *", "'30 2 31 2 *' names a date that never comes", id="31-february"),
         pytest.param("0 0 30 2 *", "a date that never comes", id="30-february"),
         pytest.param("0 0 31 4,6,9,11 *", "a date that never comes", id="31-of-short-months"),
