@@ -153,8 +153,8 @@ def missed(resource: Resource, status: Status, decision: Start | Wait, *, now: d
         slot = decision.passed
     else:
         slot = parse_time(decision.run.token) if _is_of_a_slot(decision.run) else None
-    if slot is None or (status.last_slot and status.last_slot >= slot):
-        return status
+    if slot is None or resource.spec.every or (status.last_slot and status.last_slot >= slot):
+        return status  # a prune that another source has made in time is not missed
     slots = slots_up_to(resource, slot, now=now)
     if isinstance(decision, Wait):
         status = replace(status, last_slot=slot)

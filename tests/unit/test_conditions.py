@@ -604,6 +604,12 @@ def test_a_start_misses_the_slots_between_the_last_one_and_its_own(run, count):
     assert (status.missed_slots, status.last_slot) == (count, at("09:00:00"))
 
 
+def test_a_prune_that_another_source_made_is_not_missed():
+    chore = replace(seen(make_source(schedule=None, every=timedelta(days=1))), chore="prune")
+    start = Start(run=Run(token="2026-03-09T08:30:00Z"), since=at("12:00:00"))
+    assert missed(chore, chore.status, start, now=at("12:00:00") + timedelta(days=6)) == chore.status
+
+
 def test_a_success_ends_the_count_of_missed_slots():
     source = seen(IDLE_SOURCE, missed_slots=99)
     status = missed(source, source.status, Start(run=slot_run("12:00:00"), since=at("12:00:00")), now=at("12:00:00"))
