@@ -37,3 +37,23 @@ def instant(text: str) -> datetime:
     if not _EARLIEST <= moment <= _LATEST:
         raise argparse.ArgumentTypeError(f"{text!r} is not in the years 1970 to 9000")
     return moment.astimezone(UTC)
+
+
+def span(text: str) -> tuple[float, float]:
+    """``5m``, or ``2m-40m`` for anything between the two, in seconds."""
+    shortest, _, longest = text.partition("-")
+    found = duration(shortest), duration(longest or shortest)
+    if found[0] > found[1]:
+        raise argparse.ArgumentTypeError(f"{text!r} begins with the longer of the two")
+    return found
+
+
+def rate(text: str) -> float:
+    """``5%`` or ``0.05``, as a number from 0 to 1."""
+    try:
+        found = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        found = -1.0
+    if not 0 <= found <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a part such as 5% or 0.05")
+    return found

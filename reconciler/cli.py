@@ -24,6 +24,8 @@ VERBS: Final = {
     "validate": "check files before they reach a cluster",
     "render": "print the objects that a tick would create",
     "sync": "ask for one sync now, and see it through",
+    "schedule": "show what runs next, how much at once, and what would flatten it",
+    "simulate": "run the schedules of files over weeks or years on paper",
     "status": "show every replication and how its last sync went",
     "schemas": "print the JSON Schemas or the CRDs",
     "completion": "print the completion script of a shell",

@@ -11,16 +11,26 @@ from datetime import datetime, timedelta
 
 from reconciler.admission import QUEUED
 from reconciler.collisions import REASON as COLLISION
-from reconciler.decision import ASKED, CREATE, MANUAL, last_slot, schedule_key, schedule_since
+from reconciler.decision import (
+    ASKED,
+    CREATE,
+    MANUAL,
+    last_slot,
+    next_start,
+    schedule_key,
+    schedule_since,
+    slots_up_to,
+)
 from reconciler.failures import HELD, LOCKED, MAX_ATTEMPTS, Policy, policy_of
 from reconciler.locks import RENEWAL
 from reconciler.model import Action, Condition, Lock, MoverIdentity, MoverResult, Problem, Resource, Run, Status
 from reconciler.naming import ACCEPT_SHRUNKEN
 from reconciler.observed import Job
-from reconciler.plans import Advance, Finish, Wait
+from reconciler.plans import Advance, Finish, Start, Wait
 from reconciler.requests import REQUEST
-from reconciler.slots import has_slots, next_slot_of
+from reconciler.slots import has_slots
 from reconciler.status import format_time, parse_time
+from reconciler.timetable import MISSED_LIMIT
 from reconciler.verification import part_read, verdict
 
 _FIRST_BACKOFF = timedelta(minutes=1)
@@ -37,17 +47,14 @@ _DONE = {
 
 def accepted(resource: Resource, *, now: datetime, fingerprint: str) -> Status:
     """Status with what every tick says of a valid CR: the generation it saw, its schedule and the next slot."""
-    spec = resource.spec
-    handled = last_slot(resource, now=now)
-    upcoming = None if spec.paused else next_slot_of(resource, now=max(now, handled or now))
     status = replace(
         resource.status,
-        last_slot=handled,
+        last_slot=last_slot(resource, now=now),
         observed_generation=resource.generation,
         schema_fingerprint=fingerprint,
         schedule_since=schedule_since(resource, now=now),
         observed_schedule=schedule_key(resource),
-        next_sync_time=upcoming,
+        next_sync_time=next_start(resource, now=now),
     )
     was_invalid = any(c.type == "Ready" and c.reason == "InvalidSpec" for c in status.conditions)
     if resource.generation != resource.status.observed_generation:
@@ -137,6 +144,25 @@ def started(status: Status, run: Run, *, created: datetime, inferred: MoverIdent
     return _slot_taken(status, run)
 
 
+def missed(resource: Resource, status: Status, decision: Start | Wait, *, now: datetime) -> Status:
+    """Status with the slots that get no run: those before the one that starts, or those past their deadline.
+
+    Counted once, however often the same tick says so.
+    """
+    if isinstance(decision, Wait):
+        slot = decision.passed
+    else:
+        slot = parse_time(decision.run.token) if _is_of_a_slot(decision.run) else None
+    if slot is None or resource.spec.every or (status.last_slot and status.last_slot >= slot):
+        return status  # a prune that another source has made in time is not missed
+    slots = slots_up_to(resource, slot, now=now)
+    if isinstance(decision, Wait):
+        status = replace(status, last_slot=slot)
+    else:
+        slots -= 1
+    return replace(status, missed_slots=min(status.missed_slots + slots, MISSED_LIMIT))
+
+
 def adopted(status: Status, run: Run, job: Job | None) -> Status:
     """Status that records the start of a run whose tick was killed before it could; as it is where that is recorded."""
     current = status.current_run
@@ -189,6 +215,7 @@ def finished(resource: Resource, status: Status, decision: Finish, *, now: datet
         last_sync_time=decision.ended,
         last_sync_duration_seconds=max((decision.ended - began).total_seconds(), 0.0),
         consecutive_failures=0,
+        missed_slots=0,
         latest_image=decision.image or status.latest_image,
     )
     status = _without(status, "Stalled", "Reconciling")
@@ -213,7 +240,7 @@ def retry_time(resource: Resource, decision: Finish, *, now: datetime) -> dateti
     when = now + _FIRST_BACKOFF * 4 ** (attempt - 1)
     if decision.result.reason == LOCKED:
         when = max([when, *(min(lock.since, now) + RENEWAL for lock in decision.result.locks)])
-    upcoming = next_slot_of(resource, now=now)
+    upcoming = next_start(replace(resource, spec=replace(resource.spec, paused=False)), now=now)
     return None if upcoming and when >= upcoming else when
 
 
@@ -264,10 +291,14 @@ def _retrying(status: Status, text: str, *, now: datetime) -> Status:
 
 def _slot_taken(status: Status, run: Run) -> Status:
     """``lastSlot`` is the newest slot that was handled; a run of an older one never moves it back."""
-    if run.token.startswith(ASKED) or run.token == CREATE:
+    if not _is_of_a_slot(run):
         return status
     slot = parse_time(run.token)
     return replace(status, last_slot=max(slot, status.last_slot or slot))
+
+
+def _is_of_a_slot(run: Run) -> bool:
+    return not run.token.startswith(ASKED) and run.token != CREATE
 
 
 def _consumed(status: Status, run: Run) -> Status:

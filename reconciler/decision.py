@@ -15,8 +15,10 @@ from reconciler.plans import Advance, Decision, Finish, Start, Wait
 from reconciler.progress import advance, image_of
 from reconciler.requests import REQUEST, is_done, is_pending
 from reconciler.results import lost_result, result_of, stuck_result
-from reconciler.slots import has_slots, newest_slot_of, next_slot_of
+from reconciler.slots import has_slots, next_slot_of
 from reconciler.status import parse_time
+from reconciler.timetable import begin, begun_slot, count_slots, is_too_late, start_of
+from reconciler.timetable import next_start as next_start_after
 
 MANUAL = "manual:"
 CREATE = "create"
@@ -44,7 +46,7 @@ def decide(resource: Resource, children: Children, *, now: datetime) -> Decision
         until = resource.paused_until or "spec.paused is removed"
         return Wait(reason="Suspended", message=f"paused; {what} starts until {until}")
     start = None if _may_still_start(children) else due_start(resource, now=now)
-    return start or _idle(resource)
+    return start or _too_late(resource, now=now) or _idle(resource)
 
 
 def outstanding_run(resource: Resource, children: Children) -> Run | None:
@@ -107,13 +109,24 @@ def _asked_for(resource: Resource) -> str | None:
 
 
 def due_slot(resource: Resource, *, now: datetime) -> datetime | None:
-    """The newest slot after the anchor; missed ones before it collapse into this one run."""
-    return newest_slot_of(resource, after=anchor(resource, now=now), now=now)
+    """The newest slot after the anchor whose time to begin has come; missed ones before it collapse into it."""
+    slot = begun_slot(resource, after=anchor(resource, now=now), now=now)
+    if slot is None or begin(resource, slot, now=now) > now or is_too_late(resource, slot, now=now):
+        return None
+    return slot
+
+
+def next_start(resource: Resource, *, now: datetime) -> datetime | None:
+    """When the schedule next starts a run, after ``now``; None where nothing of the schedule starts."""
+    if resource.spec.paused:
+        return None
+    return next_start_after(resource, after=anchor(resource, now=now), now=now)
 
 
 def _first_missed(resource: Resource, *, now: datetime) -> datetime | None:
-    """The oldest slot after the anchor: a run that waits for its turn is late since then, however many slots pass."""
-    return next_slot_of(resource, now=anchor(resource, now=now))
+    """When the oldest slot after the anchor was to start: a run that waits for its turn is late since then."""
+    slot = next_slot_of(resource, now=anchor(resource, now=now))
+    return start_of(resource, slot) if slot else None
 
 
 def anchor(resource: Resource, *, now: datetime) -> datetime:
@@ -123,9 +136,12 @@ def anchor(resource: Resource, *, now: datetime) -> datetime:
 
 
 def last_slot(resource: Resource, *, now: datetime) -> datetime | None:
-    """``status.lastSlot``; not one of a clock that was far ahead, until which no other slot would run."""
-    slot = resource.status.last_slot
-    return None if _is_far_ahead(slot, now) else slot
+    """``status.lastSlot``; not one of a clock that was far ahead, until which no other slot would run.
+
+    A slot is not far ahead of its own run, which the API server dated: then it is the clock of now that is behind.
+    """
+    slot, started = resource.status.last_slot, resource.status.last_sync_start_time
+    return None if _is_far_ahead(slot, now) and (started is None or _is_far_ahead(slot, started)) else slot
 
 
 def _is_far_ahead(moment: datetime | None, now: datetime) -> bool:
@@ -138,7 +154,7 @@ def schedule_since(resource: Resource, *, now: datetime) -> datetime | None:
     """
     status = resource.status
     changed = status.observed_generation >= 0 and status.observed_schedule != schedule_key(resource)
-    was_wrong = _is_far_ahead(status.last_slot, now) or _is_far_ahead(status.schedule_since, now)
+    was_wrong = last_slot(resource, now=now) != status.last_slot or _is_far_ahead(status.schedule_since, now)
     return now if changed or was_wrong else status.schedule_since
 
 
@@ -207,6 +223,20 @@ def _may_still_start(children: Children) -> bool:
     deleted, which this tick does, what kept it waiting could go and leave two movers at once.
     """
     return any(job.state is JobState.ACTIVE and not job.deleting for job in children.jobs)
+
+
+def slots_up_to(resource: Resource, slot: datetime, *, now: datetime) -> int:
+    """How many slots there are from the anchor to this one. Not cheap: for what is recorded, not for every tick."""
+    return count_slots(resource, after=anchor(resource, now=now), until=slot)
+
+
+def _too_late(resource: Resource, *, now: datetime) -> Wait | None:
+    """The slots that have passed their deadline, to be recorded as missed."""
+    after = anchor(resource, now=now)
+    slot = begun_slot(resource, after=after, now=now) if resource.spec.starting_deadline else None
+    if slot is None or not is_too_late(resource, slot, now=now):
+        return None
+    return replace(_idle(resource), passed=slot)
 
 
 def _idle(resource: Resource) -> Wait:

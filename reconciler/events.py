@@ -8,6 +8,7 @@ from typing import Final
 from reconciler.model import API_VERSION, Action, Rejected, Resource, Run, Status
 from reconciler.naming import event_name
 from reconciler.status import format_time
+from reconciler.timetable import MISSED_LIMIT
 
 _NOTE_LIMIT: Final = 1024
 _SUBJECTS: Final[Mapping[str, str]] = {
@@ -33,7 +34,12 @@ class Note:
 
 def notes(before: Status, after: Status, action: str) -> tuple[Note, ...]:
     """What happened between the listed status and the recorded one, in the order in which it did."""
-    happened = _started(before, after, action), _ended(before, after, action), _invalid(before, after)
+    happened = (
+        _missed(before, after),
+        _started(before, after, action),
+        _ended(before, after, action),
+        _invalid(before, after),
+    )
     return tuple(note for note in happened if note)
 
 
@@ -63,6 +69,16 @@ def regarding(resource: Resource | Rejected) -> dict[str, str]:
         "name": resource.name,
         "uid": resource.uid,
     }
+
+
+def _missed(before: Status, after: Status) -> Note | None:
+    """A Warning when the schedule's times have passed without a run, also where one run now stands for them all."""
+    if after.missed_slots <= before.missed_slots or after.last_slot is None:
+        return None
+    more = " or more" if after.missed_slots >= MISSED_LIMIT else ""
+    text = f"{after.missed_slots}{more} times of the schedule passed without a run since the last successful one"
+    key = format_time(after.last_slot)
+    return Note(kind="Warning", reason="MissedSlots", action="SkipSlot", message=text, key=key)
 
 
 def _started(before: Status, after: Status, action: str) -> Note | None:

@@ -14,7 +14,7 @@ from reconciler.naming import PAUSED
 from reconciler.plans import Advance, Decision, Start, Wait
 
 _SWITCH: Final = "QUILL_PAUSED in the ConfigMap quill-settings is false"
-_RESTORE: Final = "WaitingForRestore"
+RESTORE: Final = "WaitingForRestore"
 
 
 def paused(resource: Resource, *, switch: bool, annotations: Mapping[str, str]) -> Resource:
@@ -69,4 +69,4 @@ def _wait(destination: Resource) -> Wait:
     )
     if trouble:
         message += f": {trouble}"
-    return Wait(reason=_RESTORE, message=message, ready=not trouble)
+    return Wait(reason=RESTORE, message=message, ready=not trouble)

@@ -114,6 +114,7 @@ class Lock:
 class Spec:
     """The spec of either kind after validation; fields that a kind does not have keep their default.
 
+    ``schedule`` is plain cron or a macro: parsing.py has put a number in the place of each ``H``.
     ``every`` is the distance of slots that no cron expression names: only a chore has it.
     """
 
@@ -123,6 +124,9 @@ class Spec:
     schedule: str | None = None
     every: timedelta | None = None
     time_zone: str = "UTC"
+    spread: timedelta = timedelta(0)
+    jitter: timedelta = timedelta(0)
+    starting_deadline: timedelta | None = None
     run_on_create: bool = False
     manual: str | None = None
     paused: bool = False
@@ -211,6 +215,7 @@ class Status:
     last_manual_sync: str | None = None
     last_request: str | None = None
     consecutive_failures: int = 0
+    missed_slots: int = 0
     held_slot: datetime | None = None
     repository_id: str | None = None
     schema_fingerprint: str | None = None
@@ -233,7 +238,8 @@ class Resource:
 
     ``accepted_slot`` is the held slot that a user accepted by an annotation, ``requested`` what annotations ask for
     (requests.py), ``paused_until`` what would end a pause that is not its own (holds.py); ``chore`` is empty for the
-    CR's own syncs; ``dead_locks`` has only the chore that removes the first of them (locks.py).
+    CR's own syncs; ``dead_locks`` has only the chore that removes the first of them (locks.py). ``place`` is where in
+    the window of its spread it begins, from 0 to 1 (spreading.py).
     """
 
     kind: Kind
@@ -251,6 +257,7 @@ class Resource:
     deleting: bool = False
     chore: str = ""
     dead_locks: tuple[Lock, ...] = ()
+    place: float = 0.0
 
     @property
     def key(self) -> tuple[str, str]:

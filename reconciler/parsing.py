@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from reconciler.duration import parse_duration
+from reconciler.hashed import plain
 from reconciler.model import Action, CopyMethod, Drill, Guard, Kind, Resource, Spec, Status, Verify
 from reconciler.naming import ACCEPT_SHRUNKEN
 from reconciler.requests import requested
@@ -17,16 +19,16 @@ def parse(raw: Mapping[str, Any]) -> Resource:
     """The resource, from an API server or a file; one from a file has no uid and was created at the epoch."""
     kind, metadata = Kind(raw["kind"]), raw["metadata"]
     annotations = metadata.get("annotations") or {}
-    created = metadata.get("creationTimestamp")
+    created, namespace = metadata.get("creationTimestamp"), metadata.get("namespace", "default")
     return Resource(
         kind=kind,
-        namespace=metadata.get("namespace", "default"),
+        namespace=namespace,
         name=metadata["name"],
         uid=metadata.get("uid", ""),
         generation=metadata.get("generation", 0),
         resource_version=metadata.get("resourceVersion", ""),
         created=parse_time(created) if created else _EPOCH,
-        spec=parse_spec(kind, raw["spec"]),
+        spec=parse_spec(kind, raw["spec"], about=f"{kind}/{namespace}/{metadata['name']}"),
         status=parse_status(raw.get("status") or {}) if "uid" in metadata else Status(),
         accepted_slot=annotations.get(ACCEPT_SHRUNKEN),
         requested=requested(annotations),
@@ -34,8 +36,8 @@ def parse(raw: Mapping[str, Any]) -> Resource:
     )
 
 
-def parse_spec(kind: Kind, raw: Mapping[str, Any]) -> Spec:
-    """The spec of either kind with what an absent field means put in."""
+def parse_spec(kind: Kind, raw: Mapping[str, Any], *, about: str = "") -> Spec:
+    """The spec of either kind with what an absent field means put in; ``about`` says whose it is (hashed.py)."""
     trigger, restic = raw["trigger"], raw["restic"]
     security = restic.get("moverSecurityContext")
     capacity, guard = restic.get("capacity"), restic.get("guard", {})
@@ -44,8 +46,11 @@ def parse_spec(kind: Kind, raw: Mapping[str, Any]) -> Spec:
         action=Action(restic.get("resticArg", _DEFAULT_ACTION[kind])),
         secret=restic["resticConfig"],
         copy_method=CopyMethod(restic.get("copyMethod", CopyMethod.SNAPSHOT)),
-        schedule=trigger.get("schedule"),
+        schedule=plain(trigger["schedule"], about) if "schedule" in trigger else None,
         time_zone=trigger.get("timeZone", "UTC"),
+        spread=_duration(trigger, "spread") or timedelta(0),
+        jitter=_duration(trigger, "jitter") or timedelta(0),
+        starting_deadline=_duration(trigger, "startingDeadline"),
         run_on_create=trigger.get("runOnCreate", False),
         manual=trigger.get("manual"),
         paused=raw.get("paused", False),
@@ -56,8 +61,8 @@ def parse_spec(kind: Kind, raw: Mapping[str, Any]) -> Spec:
         ignore_inode=restic.get("ignoreInode", False),
         retain=tuple((name, str(value)) for name, value in restic.get("retain", {}).items()),
         guard=Guard(mode=guard.get("mode", "Hold"), min_percent=guard.get("minPercent", 10)),
-        verify=Verify(schedule=verify["schedule"], parts=verify.get("readDataSubset")) if verify else None,
-        drill=Drill(schedule=drill["schedule"]) if drill else None,
+        verify=_verify(verify, about) if verify else None,
+        drill=Drill(schedule=plain(drill["schedule"], f"{about}/drill")) if drill else None,
         prune_interval=timedelta(days=restic["pruneIntervalDays"]) if "pruneIntervalDays" in restic else None,
         on_missing=restic.get("onMissing", "Fail"),
         previous=restic.get("previous", 0),
@@ -68,3 +73,11 @@ def parse_spec(kind: Kind, raw: Mapping[str, Any]) -> Spec:
         storage_class_name=restic.get("storageClassName"),
         volume_snapshot_class_name=restic.get("volumeSnapshotClassName"),
     )
+
+
+def _verify(raw: Mapping[str, Any], about: str) -> Verify:
+    return Verify(schedule=plain(raw["schedule"], f"{about}/verify"), parts=raw.get("readDataSubset"))
+
+
+def _duration(trigger: Mapping[str, Any], field: str) -> timedelta | None:
+    return parse_duration(trigger[field]) if field in trigger else None

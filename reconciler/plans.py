@@ -63,11 +63,15 @@ Plan = JobPlan | SnapshotPlan | VolumePlan
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
-    """Nothing to do. ``ready`` False: something is wrong that a tick cannot mend, and ``message`` says what would."""
+    """Nothing to do. ``ready`` False: something is wrong that a tick cannot mend, and ``message`` says what would.
+
+    ``passed`` is the newest slot that is too late to start.
+    """
 
     reason: str
     message: str
     ready: bool = True
+    passed: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,8 +3,8 @@
 Five fields or a macro, day-of-month and day-of-week as in Vixie cron: one that begins with ``*`` restricts the other,
 two that do not are a union (the Kubernetes CronJob takes ``*/2`` for one of the latter). Local times follow the zone's
 clock: one that a change of the clock skips runs at the end of the gap, one that it repeats runs the first time only;
-schedules whose hour begins with ``*`` follow elapsed time instead, so that an hourly backup stays hourly. Nothing here
-reads the clock.
+schedules whose hour begins with ``*`` follow elapsed time instead, so that an hourly backup stays hourly. ``problem``
+knows the ``H`` of hashed.py, everything else is given plain cron. Nothing here reads the clock.
 """
 
 import re
@@ -14,6 +14,8 @@ from importlib.resources import files
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from croniter import CroniterBadDateError, CroniterError, croniter
+
+from reconciler.hashed import BOUNDS, has_hash, number_of, plain_field
 
 MACROS = {
     "@hourly": "0 * * * *",
@@ -26,12 +28,11 @@ MACROS = {
 }
 _FIELDS = ("minute", "hour", "day of month", "month", "day of week")
 _RANGES = ("0-59", "0-23", "1-31", "1-12 or JAN-DEC", "0-7 or SUN-SAT")
-_NAMES = {
-    3: ("", "JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"),
-    4: ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"),
-}
 _TERM = re.compile(r"(\*|[0-9]+|[A-Za-z]{3})(-([0-9]+|[A-Za-z]{3}))?(/[0-9]+)?")
 _CLOCK_CHANGE = timedelta(hours=26)  # Apia once skipped a whole day: no change of a clock is larger
+_KNOWN: dict[tuple[str, str], tuple[datetime | None, datetime | None]] = {}
+"""By expression and zone, the two neighbouring slots that were asked for last."""
+_MEMORY = 16384
 _EPOCH = datetime(2000, 1, 1)  # noqa: DTZ001 - local time, only to try an expression
 
 
@@ -45,20 +46,42 @@ def problem(expression: str) -> str | None:
         return f"{expression!r} has {len(fields)} fields, cron has five: {', '.join(_FIELDS)}"
     for index, text in enumerate(fields):
         if not _is_field(index, text):
-            allowed = f"{_RANGES[index]}, lists, ranges and steps"
-            return f"field {index + 1} ({_FIELDS[index]}) cannot be {text!r}, only {allowed}"
-    try:
-        _croniter(expression, _EPOCH).get_next(datetime)
-    except CroniterBadDateError:
+            return f"field {index + 1} ({_FIELDS[index]}) cannot be {text!r}, only {_allowed(index, text)}"
+    if not all(map(_comes, _meanings(fields))):
         return f"{expression!r} names a date that never comes"
     return None
 
 
+def _allowed(index: int, text: str) -> str:
+    if has_hash(text):
+        low, high = BOUNDS[index]
+        return f"H, H(FROM-TO) within {low}-{high}, each with or without a /STEP that fits into it"
+    return f"{_RANGES[index]}, lists, ranges and steps"
+
+
+def _meanings(fields: list[str]) -> list[str]:
+    """What the fields may mean: with an H for the month twelve things, of which some may have no such day."""
+    month = _FIELDS.index("month")
+    return [
+        " ".join(plain_field(index, text, number if index == month else 0) or "" for index, text in enumerate(fields))
+        for number in range(12 if has_hash(fields[month]) else 1)
+    ]
+
+
+def _comes(expression: str) -> bool:
+    try:
+        _croniter(expression, _EPOCH).get_next(datetime)
+    except CroniterBadDateError:
+        return False
+    return True
+
+
 def _is_field(index: int, text: str) -> bool:
+    text = plain_field(index, text, 0) or ""
     terms = [_TERM.fullmatch(term) for term in text.split(",")]
     if not all(terms):
         return False
-    if any(term and term[3] and _number(index, term[1]) > _number(index, term[3]) for term in terms):
+    if any(term and term[3] and number_of(index, term[1]) > number_of(index, term[3]) for term in terms):
         return False  # croniter would wrap 5-1 around; cron(8) and the Kubernetes CronJob refuse it
     alone = ["*"] * len(_FIELDS)
     alone[index] = text
@@ -67,14 +90,6 @@ def _is_field(index: int, text: str) -> bool:
     except CroniterError:
         return False
     return True
-
-
-def _number(index: int, text: str) -> int:
-    """A number or name in a field, as a number; 0 for what croniter will refuse anyway."""
-    names = _NAMES.get(index, ())
-    if text.upper() in names:
-        return names.index(text.upper())
-    return int(text) if text.isdigit() else 0
 
 
 @lru_cache(maxsize=1024)
@@ -97,13 +112,27 @@ def newest_slot(expression: str, zone: str, *, after: datetime, now: datetime) -
     """The newest slot in ``(after, now]`` or None; both bounds and the result are aware and in UTC."""
     if after >= now:
         return None
-    best = max((slot for slot in _slots_around(expression, zone, now, newest=True) if slot <= now), default=None)
+    best, _ = _neighbours(expression, zone, now)
     return best if best is not None and best > after else None
 
 
 def next_slot(expression: str, zone: str, *, now: datetime) -> datetime | None:
     """The first slot after ``now``, aware and in UTC; None when croniter finds none within fifty years."""
-    return min((slot for slot in _slots_around(expression, zone, now, newest=False) if slot > now), default=None)
+    return _neighbours(expression, zone, now)[1]
+
+
+def _neighbours(expression: str, zone: str, now: datetime) -> tuple[datetime | None, datetime | None]:
+    """The newest slot up to ``now`` and the first one after it; between the two every ``now`` has the same."""
+    before, following = _KNOWN.get((expression, zone), (None, None))
+    if before is None or following is None or not before <= now < following:
+        earlier = _slots_around(expression, zone, now, newest=True)
+        later = _slots_around(expression, zone, now, newest=False)
+        before = max((slot for slot in earlier if slot <= now), default=None)
+        following = min((slot for slot in later if slot > now), default=None)
+        if len(_KNOWN) > _MEMORY:
+            _KNOWN.clear()
+        _KNOWN[expression, zone] = before, following
+    return before, following
 
 
 @lru_cache(maxsize=16384)
@@ -111,8 +140,8 @@ def _slots_around(expression: str, zone: str, now: datetime, *, newest: bool) ->
     """Slots among which the nearest one before (``newest``) or after ``now`` is found.
 
     One candidate will do where the zone's offset is constant; near a change of the clock local order is not the order
-    of instants, so every local time within reach of the change is looked at. Cached, because in one tick ``now`` is the
-    same for all and many resources share a schedule: without it most of an idle tick is croniter's.
+    of instants, so every local time within reach of the change is looked at. Cached, because many resources ask about
+    the same slots: without it most of an idle tick is croniter's.
     """
     local = now.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
     step = timedelta(microseconds=1 if newest else 0)  # croniter's get_prev never answers the instant it starts from

@@ -29,6 +29,7 @@ _PLAIN: Final = {
     "lastManualSync": "last_manual_sync",
     "lastRequest": "last_request",
     "consecutiveFailures": "consecutive_failures",
+    "missedSlots": "missed_slots",
     "repositoryID": "repository_id",
     "schemaFingerprint": "schema_fingerprint",
     "lastUnlockHost": "last_unlock_host",
@@ -91,6 +92,7 @@ def parse_identity(raw: Mapping[str, Any]) -> MoverIdentity:
 def status_document(status: Status) -> dict[str, Any]:
     """``status`` as the body of ``.status``; fields without a value are left out."""
     document: dict[str, Any] = {key: getattr(status, name) for key, name in _PLAIN.items()}
+    document["missedSlots"] = status.missed_slots or None
     document |= {key: format_time(moment) for key, name in _TIMES.items() if (moment := getattr(status, name))}
     if status.last_sync_duration_seconds is not None:
         document["lastSyncDuration"] = format_duration(status.last_sync_duration_seconds)

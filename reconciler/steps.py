@@ -117,7 +117,8 @@ class Steps:
         if job is None:
             raise RenderError(f"the API server returned a Job {plan.name} without Quill's labels")
         inferred = inferred_identity(item.resource, item.surroundings)
-        item.status = conditions.started(item.status, decision.run, created=job.created, inferred=inferred)
+        status = conditions.missed(item.resource, item.status, decision, now=self._now)
+        item.status = conditions.started(status, decision.run, created=job.created, inferred=inferred)
         item.is_started = True
         item.children = replace(item.children, jobs=(*item.children.jobs, job))
         return not self._dry_run  # without a Job there is nothing to advance
@@ -148,7 +149,10 @@ class Steps:
         self._cluster.apply(body, manager=GATE_MANAGER)
 
     def _waiting(self, resource: Resource, status: Status, decision: Wait) -> Status:
-        return resource.status if resource.deleting else conditions.waiting(status, decision, now=self._now)
+        if resource.deleting:
+            return resource.status
+        status = conditions.missed(resource, status, decision, now=self._now)
+        return conditions.waiting(status, decision, now=self._now)
 
 
 def _bug(resource: Resource) -> Wait:

@@ -28,6 +28,7 @@ from reconciler.planning import blocked_starts
 from reconciler.plans import Advance, Deletion, Finish, Start, Wait
 from reconciler.rendering import Renderer
 from reconciler.settings import Settings
+from reconciler.spreading import placed
 from reconciler.status import status_document
 from reconciler.steps import BUG, SUPERSEDED, Steps, Work
 from reconciler.strays import strays
@@ -121,7 +122,7 @@ class Tick:
 
     def _cases(self, world: World) -> list[_Case]:
         """Everything that may need a request; idle CRs, nearly all of them, are gone after this."""
-        parts = (part for each in world.resources for part in world.with_chores(each, now=self._now))
+        parts = placed(part for each in world.resources for part in world.with_chores(each, now=self._now))
         decided = [(part, self._steps.decided(part, world.children_of(part))) for part in parts]
         decided = [(part, explained(decision, world.movers, now=self._now)) for part, decision in decided]
         starting = [(part, decision.run) for part, decision in decided if isinstance(decision, Start)]

@@ -18,6 +18,7 @@ from jsonschema.validators import extend
 
 from reconciler import __version__, hints, schedule
 from reconciler.assets import schema, schema_file
+from reconciler.duration import parse_duration
 from reconciler.explanations import Violation, explained, type_problem
 from reconciler.model import API_GROUP, Kind, Problem, Resource
 from reconciler.parsing import parse
@@ -26,6 +27,8 @@ from reconciler.quantity import parse_quantity
 __all__ = ["fingerprint", "parse", "validate"]
 
 _SCHEDULES: Final = (("trigger", "schedule"), ("restic", "verify", "schedule"), ("restic", "drill", "schedule"))
+_DURATIONS: Final = {"spread": ("0m", "24h"), "jitter": ("0m", "24h"), "startingDeadline": ("1m", "168h")}
+"""Fields of spec.trigger with the shortest and the longest time each may be."""
 
 
 def validate(raw: Mapping[str, Any]) -> Resource | tuple[Problem, ...]:
@@ -112,6 +115,7 @@ def _judged(spec: Mapping[str, Any]) -> Iterator[Problem]:
         if isinstance(expression, str) and (sentence := schedule.problem(expression)):
             yield Problem(f"spec.{'.'.join(path)}", sentence, rule="schedule")
     if isinstance(trigger, Mapping):
+        yield from filter(None, (_duration_problem(field, trigger.get(field)) for field in _DURATIONS))
         zone = trigger.get("timeZone")
         if isinstance(zone, str) and (sentence := schedule.zone_problem(zone)):
             hint = hints.near_value(zone, schedule.known_zones())
@@ -121,6 +125,18 @@ def _judged(spec: Mapping[str, Any]) -> Iterator[Problem]:
     if isinstance(restic, Mapping) and _is_no_date(restic.get("restoreAsOf")):
         sentence = f"{restic['restoreAsOf'][:10]} names a day that the calendar does not have"
         yield Problem("spec.restic.restoreAsOf", sentence, rule="bad-format")
+
+
+def _duration_problem(field: str, value: object) -> Problem | None:
+    shortest, longest = _DURATIONS[field]
+    try:
+        span = parse_duration(value) if isinstance(value, str) else None
+    except ValueError:
+        return None  # the schema says so
+    if span is None or parse_duration(shortest) <= span <= parse_duration(longest):
+        return None
+    bound = f"at least {shortest}" if span < parse_duration(shortest) else f"at most {longest}"
+    return Problem(f"spec.trigger.{field}", f"must be {bound}, not {value}", rule="out-of-bounds")
 
 
 def _at(spec: Mapping[str, Any], path: Iterable[str]) -> object:

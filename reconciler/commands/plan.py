@@ -15,7 +15,7 @@ from reconciler.arguments import add_cluster_arguments, instant
 from reconciler.caps import Crowd
 from reconciler.chores import with_chores
 from reconciler.collisions import admitted
-from reconciler.decision import decide
+from reconciler.decision import decide, next_start
 from reconciler.holds import is_switched_off, paused
 from reconciler.leftovers import leftovers
 from reconciler.model import Rejected, Resource
@@ -23,7 +23,7 @@ from reconciler.observed import Children, Surroundings, Volume
 from reconciler.planning import blocked_starts, start_plan
 from reconciler.plans import Advance, Decision, Deletion, Finish, Start, Wait
 from reconciler.settings import Settings, settings_of
-from reconciler.slots import next_slot_of
+from reconciler.spreading import placed
 from reconciler.status import format_time
 from reconciler.strays import strays
 from reconciler.tables import distance, print_table
@@ -91,7 +91,7 @@ def _of_files(
         for each in world.resources
         if args.namespace in (None, each.namespace)
     ]
-    parts = [part for each in looked_at for part in with_chores(each)]
+    parts = placed(part for each in looked_at for part in with_chores(each))
     claims: defaultdict[str, dict[str, Volume]] = defaultdict(dict)
     for (namespace, name), volume in world.claims.items():
         claims[namespace][name] = volume
@@ -107,7 +107,7 @@ def _of_cluster(args: argparse.Namespace, at: datetime, settings: Settings) -> l
 
     cluster = connect(context=args.context)
     world = observe(cluster, namespace=args.namespace, is_off=lambda status: settings.paused or is_switched_off(status))
-    parts = [part for each in world.resources for part in world.with_chores(each, now=at)]
+    parts = placed(part for each in world.resources for part in world.with_chores(each, now=at))
     decided = [(each, decide(each, world.children_of(each), now=at)) for each in parts]
     starting = [(each, decision.run) for each, decision in decided if isinstance(decision, Start)]
     blocked = blocked_starts(starting, look_around(cluster, world, (each for each, _ in starting)))
@@ -134,8 +134,7 @@ def _started(resource: Resource, decision: Decision, surroundings: Surroundings 
 
 def _row(resource: Resource, decision: Decision, at: datetime) -> Row:
     what, message = _told(resource, decision)
-    upcoming = None if resource.spec.paused else next_slot_of(resource, now=at)
-    return Row(resource=resource, what=what, message=message, upcoming=upcoming)
+    return Row(resource=resource, what=what, message=message, upcoming=next_start(resource, now=at))
 
 
 def _told(resource: Resource, decision: Decision) -> tuple[str, str]:

@@ -21,6 +21,7 @@ from reconciler.observed import Children
 from reconciler.plans import Start, Wait
 from reconciler.rehearsal import UNKNOWN_UID, rehearsed
 from reconciler.rendering import renderer
+from reconciler.spreading import placed
 
 EXAMPLES = """
   quill render -f backups/ --at 2026-01-02T03:00:00Z
@@ -69,7 +70,7 @@ def run(args: argparse.Namespace, *, now: datetime) -> int:
 
 def _due(resources: Iterable[Resource], at: datetime) -> Iterator[tuple[Resource, Run]]:
     """The runs that would start, and a word on those that others keep from it."""
-    parts = (part for each in resources for part in with_chores(each))
+    parts = placed(part for each in resources for part in with_chores(each))
     for resource, decision in admitted(((each, decide(each, Children(), now=at)) for each in parts), now=at):
         if isinstance(decision, Start):
             yield resource, decision.run

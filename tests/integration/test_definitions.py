@@ -19,6 +19,7 @@ pytestmark = pytest.mark.integration
 EXAMPLES = ROOT / "tests" / "examples"
 KINDS = {"replicationsource": "ReplicationSource", "replicationdestination": "ReplicationDestination"}
 BEYOND_A_SCHEMA = {"cron-date-that-never-comes", "cron-out-of-range", "time-zone", "capacity-zero"}
+BEYOND_A_SCHEMA |= {"cron-hash-out-of-range"}
 BEYOND_A_SCHEMA |= {"not-yaml-after-a-good-document", "version-missing"}  # which kubectl does not send
 BEYOND_A_SCHEMA |= {"octal"}  # the number that YAML makes of it may be meant
 QUILL_ALONE = {"schedule", "time-zone"}

@@ -1,4 +1,5 @@
 from dataclasses import fields, replace
+from datetime import timedelta
 
 import pytest
 
@@ -8,6 +9,7 @@ from reconciler.conditions import (
     adopted,
     advancing,
     finished,
+    missed,
     rejected,
     retry_time,
     started,
@@ -17,7 +19,7 @@ from reconciler.decision import decide
 from reconciler.failures import FAILURES, Policy
 from reconciler.model import Action, Image, Lock, MoverIdentity, MoverResult, Problem, Run, Status
 from reconciler.observed import Children
-from reconciler.plans import Advance, Finish, Wait
+from reconciler.plans import Advance, Finish, Start, Wait
 from reconciler.status import format_time
 from tests.factories import at, condition, make_destination, make_job, make_source, seen, slot_run
 
@@ -574,3 +576,57 @@ def test_the_locks_that_kept_a_run_from_its_repository_are_said_until_one_succee
     former = replace(HELD, id="b" * 64, observed=at("08:00:00"))
     after = finished(HOURLY, replace(UNDER_WAY, locks=(former,)), finish, now=NOW)
     assert list(after.locks) == [former if each == "former" else replace(each, observed=finish.ended) for each in left]
+
+
+def test_slots_that_came_too_late_are_recorded_once():
+    source = seen(IDLE_SOURCE, last_slot=at("09:00:00"), missed_slots=1)
+    wait = Wait(reason="WaitingForSchedule", message="waiting for the next slot", passed=at("11:00:00"))
+    once = missed(source, source.status, wait, now=at("11:30:00"))
+    assert (once.last_slot, once.missed_slots) == (at("11:00:00"), 3)
+    assert missed(source, once, wait, now=at("11:30:00")) == once
+    idle = replace(wait, passed=None)
+    assert missed(source, source.status, idle, now=at("11:30:00")) == source.status
+
+
+@pytest.mark.parametrize(
+    ("run", "count"),
+    [
+        pytest.param(slot_run("12:00:00"), 3, id="two-slots-before-it"),
+        pytest.param(slot_run("10:00:00"), 1, id="in-time"),
+        pytest.param(slot_run("09:00:00", attempt=2), 1, id="retry"),
+        pytest.param(Run(token="manual:x"), 1, id="manual"),
+        pytest.param(Run(token="create"), 1, id="create"),
+    ],
+)
+def test_a_start_misses_the_slots_between_the_last_one_and_its_own(run, count):
+    source = seen(IDLE_SOURCE, last_slot=at("09:00:00"), missed_slots=1)
+    status = missed(source, source.status, Start(run=run, since=at("12:00:00")), now=at("12:00:05"))
+    assert (status.missed_slots, status.last_slot) == (count, at("09:00:00"))
+
+
+def test_a_prune_that_another_source_made_is_not_missed():
+    chore = replace(seen(make_source(schedule=None, every=timedelta(days=1))), chore="prune")
+    start = Start(run=Run(token="2026-03-09T08:30:00Z"), since=at("12:00:00"))
+    assert missed(chore, chore.status, start, now=at("12:00:00") + timedelta(days=6)) == chore.status
+
+
+def test_a_success_ends_the_count_of_missed_slots():
+    source = seen(IDLE_SOURCE, missed_slots=99)
+    status = missed(source, source.status, Start(run=slot_run("12:00:00"), since=at("12:00:00")), now=at("12:00:00"))
+    assert status.missed_slots == 100
+    done = Finish(run=slot_run("09:00:00"), result=MoverResult(successful=True), ended=at("09:05:00"))
+    assert finished(source, status, done, now=at("09:06:00")).missed_slots == 0
+
+
+def test_what_a_wrong_clock_recorded_is_taken_out():
+    ahead = seen(make_source(), last_slot=at("23:00:00") + timedelta(days=1), last_sync_start_time=at("09:00:05"))
+    status = accepted(ahead, now=at("09:30:00"), fingerprint="x")
+    assert (status.last_slot, status.schedule_since) == (None, at("09:30:00"))
+
+
+def test_a_retry_comes_before_the_next_start_and_not_the_next_slot():
+    source = make_source(spread=timedelta(minutes=30), place=0.9, schedule="*/30 * * * *")
+    failed = Finish(
+        run=slot_run("09:00:00"), result=MoverResult(successful=False, reason="Timeout"), ended=at("09:29:30")
+    )
+    assert retry_time(seen(source, last_slot=at("09:00:00")), failed, now=at("09:29:30")) == at("09:30:30")

@@ -4,7 +4,16 @@ from datetime import timedelta
 import pytest
 
 from reconciler.conditions import accepted
-from reconciler.decision import anchor, decide, due_slot, due_start, is_unrecorded, outstanding_run, schedule_since
+from reconciler.decision import (
+    anchor,
+    decide,
+    due_slot,
+    due_start,
+    is_unrecorded,
+    last_slot,
+    outstanding_run,
+    schedule_since,
+)
 from reconciler.model import CopyMethod, Image, Run
 from reconciler.naming import child_name
 from reconciler.observed import Children, JobState
@@ -129,7 +138,7 @@ def test_a_time_of_a_clock_that_was_far_ahead_is_forgotten(status, due_at_noon):
     assert due_slot(resource, now=at("11:10:00")) is None
     corrected = replace(resource, status=accepted(resource, now=at("11:10:00"), fingerprint="f"))
     assert (due_slot(corrected, now=at("12:30:00")) == at("12:00:00")) is due_at_noon
-    upcoming = at("12:00:00") if due_at_noon or "last_slot" not in status else at("12:00:00") + DAY
+    upcoming = at("12:00:00") if due_at_noon else at("12:00:00") + DAY
     assert corrected.status.next_sync_time == upcoming
 
 
@@ -456,3 +465,36 @@ def test_a_failed_restore_makes_no_image():
     job = replace(RESTORED, state=JobState.FAILED)
     decision = decide(started(COPY, ONCE), children(job), now=at("09:02:00"))
     assert (why(decision), decision.image) == ("MoverLost", None)
+
+
+DAY = timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("slot", "started", "kept"),
+    [
+        pytest.param(at("09:00:00"), at("09:00:05"), True, id="past"),
+        pytest.param(at("09:30:00") + DAY, None, True, id="ahead-by-a-day"),
+        pytest.param(at("09:31:00") + DAY, None, False, id="ahead"),
+        pytest.param(at("19:00:00") + DAY, at("09:00:05"), False, id="ahead-of-its-own-run"),
+        pytest.param(at("19:00:00") + DAY, at("19:00:05") + DAY, True, id="now-is-behind"),
+    ],
+)
+def test_a_slot_that_a_wrong_clock_recorded_does_not_count(slot, started, kept):
+    now = at("09:30:00")
+    resource = seen(HOURLY, last_slot=slot, last_sync_start_time=started)
+    assert last_slot(resource, now=now) == (slot if kept else None)
+    assert (schedule_since(resource, now=now) == now) is not kept
+    assert anchor(resource, now=now) == (slot if kept else now)
+
+
+def test_a_schedule_that_changed_in_the_future_changed_now():
+    now = at("09:00:00")
+    assert schedule_since(seen(HOURLY, schedule_since=at("09:01:00") + DAY), now=now) == now
+    assert schedule_since(seen(HOURLY, schedule_since=at("19:00:00")), now=now) == at("19:00:00")
+
+
+def test_a_run_that_was_spread_is_late_since_its_own_time():
+    source = make_source(spread=timedelta(minutes=30), place=0.5)
+    assert due_start(source, now=at("09:20:00")).since == at("09:15:00")
+    assert due_start(source, now=at("10:20:00")).since == at("09:15:00")

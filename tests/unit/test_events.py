@@ -139,3 +139,14 @@ def test_a_removed_lock_is_told_with_its_holder():
     found = [(note.kind, note.reason, note.message) for note in notes(RUNNING, over(RUNNING, done), "unlock")]
     assert found == [("Normal", "LockRemoved", done.message)]
     assert [note.reason for note in notes(RUNNING, over(RUNNING, PERMANENT), "unlock")] == ["UnlockFailed"]
+
+
+def test_missed_slots_are_a_warning_when_there_are_more():
+    before = Status(missed_slots=1, last_slot=at("09:00:00"))
+    after = replace(before, missed_slots=3, last_slot=at("11:00:00"))
+    (note,) = notes(before, after, "backup")
+    assert (note.kind, note.reason, note.key) == ("Warning", "MissedSlots", "2026-03-04T11:00:00Z")
+    assert note.message.startswith("3 times of the schedule passed without a run")
+    assert notes(after, after, "backup") == ()
+    assert notes(after, replace(after, missed_slots=0), "backup") == ()
+    assert "100 or more times" in notes(after, replace(after, missed_slots=100), "backup")[0].message

@@ -85,7 +85,10 @@ HARMLESS = "harmless"
 METADATA = {"name": f"{HARMLESS}-name", "namespace": f"{HARMLESS}-space"}
 SOURCE = {
     "sourcePVC": f"{HARMLESS}-claim",
-    "trigger": {"schedule": "0 * * * *", "timeZone": "Europe/Berlin", "manual": f"{HARMLESS}-token"},
+    "trigger": {
+        "schedule": "0 * * * *", "timeZone": "Europe/Berlin", "manual": f"{HARMLESS}-token",
+        "spread": "30m", "jitter": "5m", "startingDeadline": "2h",
+    },
     "restic": {
         "resticConfig": f"{HARMLESS}-secret", "resticArg": "backup", "copyMethod": "Snapshot",
         "identity": f"{HARMLESS}-host", "volumeSnapshotClassName": f"{HARMLESS}-class",

@@ -1,3 +1,4 @@
+import re
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -39,9 +40,20 @@ def calendar(zone, change):
             for moment in minutes for local in [moment.astimezone(info)]]  # fmt: skip
 
 
+MACROS = {
+    "@hourly": "0 * * * *", "@daily": "0 0 * * *", "@midnight": "0 0 * * *", "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *", "@yearly": "0 0 1 1 *", "@annually": "0 0 1 1 *",
+}  # fmt: skip
+NAMES = {
+    "SUN": 0, "MON": 1, "TUE": 2, "WED": 3, "THU": 4, "FRI": 5, "SAT": 6, "JAN": 1, "FEB": 2, "MAR": 3, "APR": 4,
+    "MAY": 5, "JUN": 6, "JUL": 7, "AUG": 8, "SEP": 9, "OCT": 10, "NOV": 11, "DEC": 12,
+}  # fmt: skip
+
+
 def values(text, low, high):
     """The numbers one cron field allows; written anew here, so that no mistake of the code can hide in it."""
     allowed = set()
+    text = re.sub("[A-Za-z]+", lambda name: str(NAMES[name[0].upper()]), text)
     for term in text.split(","):
         span, _, step = term.partition("/")
         first, _, last = span.partition("-")
@@ -53,7 +65,7 @@ def values(text, low, high):
 
 @cache
 def matcher(expression):
-    minute, hour, day, month, weekday = expression.split()
+    minute, hour, day, month, weekday = MACROS.get(expression, expression).split()
     minutes, hours, days, months = (
         values(minute, 0, 59), values(hour, 0, 23), values(day, 1, 31), values(month, 1, 12),
     )  # fmt: skip
@@ -71,7 +83,7 @@ def matcher(expression):
 
 def slots_by_hand(expression, zone, change):
     """The slots by the rule in words: walk the clock minute by minute and see what it shows."""
-    matches, elapsed = matcher(expression), expression.split()[1].startswith("*")
+    matches, elapsed = matcher(expression), MACROS.get(expression, expression).split()[1].startswith("*")
     slots, due = [], None
     for moment, local, repeated in calendar(zone, change):
         shown = due or local
@@ -88,8 +100,10 @@ hours = st.one_of(
     st.sampled_from(["*", "*", "*/2", "*/24", "0-3", "1,2", "2/6", "0", "2", "23"]), number(0, 23).map(str)
 )
 days = st.one_of(st.sampled_from(["*", "*", "*", "*/2", "29-31", "1,25,29", "30"]), number(1, 31).map(str))
-weekdays = st.one_of(st.sampled_from(["*", "*", "*", "0", "7", "5-7", "1-5", "*/3", "6,0"]))
-expressions = st.tuples(minutes, hours, days, st.sampled_from(["*"] * 4 + ["3,10,12"]), weekdays).map(" ".join)
+weekdays = st.sampled_from(["*", "*", "*", "0", "7", "5-7", "1-5", "*/3", "6,0", "SUN", "mon-FRI", "tue,SAT-7"])
+months = st.sampled_from(["*"] * 5 + ["3,10,12", "MAR,oct", "FEB-apr/2,SEP-DEC"])
+fields = st.tuples(minutes, hours, days, months, weekdays).map(" ".join)
+expressions = st.one_of(fields, fields, fields, st.sampled_from(sorted(MACROS)))
 
 
 @settings(deadline=None, max_examples=250, derandomize=True)
@@ -201,7 +215,8 @@ def test_a_year_of_days_has_as_many_slots_in_every_zone():
     [
         "* * * * *", "*/15 0-6 1,15 */2 MON-FRI", "0 0 * * 7", "0 0 * * 0-7", "0 0 29 2 *", "3/15 * * * *",
         "00 07 * * *", "0 0 31 2 1", "0\t0 * * *", "0 0 1 Jan-Mar *", "59 23 31 12 *", "0 0 * * SUN-SAT",
-        "0 0 * * FRI-7", "@daily",
+        "0 0 * * FRI-7", "@daily", "H H * * *", "H/15 * * * *", "H(0-29)/10,59 * * * *", "0 0 28 H *",
+        "H H(0-5) H H THU", "0 0 * * H(MON-FRI)", "0 0 H/28 H(JUN-AUG) H/7",
     ],
 )  # fmt: skip
 def test_an_expression_that_cron_knows_is_fine(expression):
@@ -213,6 +228,7 @@ def test_an_expression_that_cron_knows_is_fine(expression):
     [
         pytest.param("0 3 * *", "has 4 fields", id="four-fields"),
         pytest.param("0 0 3 * * *", "has 6 fields", id="six-fields"),
+        pytest.param("0 0 3 * * * 2027", "has 7 fields", id="seven-fields"),
         pytest.param("", "has 0 fields", id="empty"),
         pytest.param("@reboot", "unknown macro '@reboot': one of @hourly", id="macro"),
         pytest.param("60 * * * *", "field 1 (minute) cannot be '60', only 0-59", id="minute"),
@@ -233,7 +249,16 @@ def test_an_expression_that_cron_knows_is_fine(expression):
         pytest.param("0 0 L * *", "field 3 (day of month) cannot be 'L'", id="quartz-last-day"),
         pytest.param("0 0 ? * 1", "field 3 (day of month) cannot be '?'", id="quartz-question-mark"),
         pytest.param("0 0 * * 1#2", "field 5 (day of week) cannot be '1#2'", id="quartz-second-monday"),
-        pytest.param("H * * * *", "field 1 (minute) cannot be 'H'", id="jenkins-hash"),
+        pytest.param("H(0-60) * * * *", "field 1 (minute) cannot be 'H(0-60)', only H, H(FROM", id="hash-beyond"),
+        pytest.param("H(9-5) * * * *", "cannot be 'H(9-5)', only H, H(FROM-TO) within 0-59", id="hash-backwards"),
+        pytest.param("H/61 * * * *", "field 1 (minute) cannot be 'H/61'", id="hash-step-too-long"),
+        pytest.param("H(0-9)/11 * * * *", "field 1 (minute)", id="hash-step-beyond-its-range"),
+        pytest.param("H/0 * * * *", "field 1 (minute)", id="hash-step-zero"),
+        pytest.param("H-5 * * * *", "field 1 (minute)", id="hash-to-number"),
+        pytest.param("h * * * *", "field 1 (minute) cannot be 'h', only 0-59", id="small-hash"),
+        pytest.param("0 0 H(1-31) * *", "field 3 (day of month)", id="hash-that-not-every-month-has"),
+        pytest.param("0 0 30 H *", "a date that never comes", id="hash-may-be-february"),
+        pytest.param("30 2 31 2 *", "'30 2 31 2 *' names a date that never comes", id="31-february"),
         pytest.param("0 0 30 2 *", "a date that never comes", id="30-february"),
         pytest.param("0 0 31 4,6,9,11 *", "a date that never comes", id="31-of-short-months"),
     ],

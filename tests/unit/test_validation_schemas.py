@@ -122,13 +122,18 @@ def test_a_pattern_means_the_same_in_re2_and_python(pattern):
         pytest.param("metadata.namespace", ["a", "a-b", "0"], ["", "a.b", "-a", "a-", "A", "a\n"]),
         pytest.param(
             "spec.trigger.schedule",
-            ["* * * * *", "*/10 0-5,7 1 JAN mon", "@daily", "0\t0 * * *", "0  0 * * *"],
+            ["* * * * *", "*/10 0-5,7 1 JAN mon", "@daily", "H(0-29)/10 H * * *", "0\t0 * * *", "0  0 * * *"],
             ["", "* * * *", "* * * * * *", "@Daily", "@reboot", " * * * * *", "* * * * *\n", "0 0 * * 1#2"],
         ),
         pytest.param(
             "spec.trigger.timeZone",
             ["UTC", "Europe/Berlin", "Etc/GMT+5", "America/Argentina/Buenos_Aires"],
             ["", "/etc/localtime", "../UTC", "Europe/", "Europe Berlin", "UTC\n"],
+        ),
+        pytest.param(
+            "spec.trigger.spread",
+            ["30m", "1h30m", "90s", "1h0m0s", "0m"],
+            ["30", "1.5h", "-5m", "1d", "30m1h", "5 m", "30m\n", "1000h"],
         ),
         pytest.param(
             "spec.trigger.manual",

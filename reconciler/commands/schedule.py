@@ -1,0 +1,248 @@
+"""``quill schedule``: what runs next, how much of it at once, and which spread would flatten it. It changes nothing."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from reconciler import findings, offline
+from reconciler.arguments import add_cluster_arguments, instant
+from reconciler.chores import with_chores
+from reconciler.decision import next_start
+from reconciler.errors import SetupError
+from reconciler.forecast import (
+    DAY,
+    STEP,
+    Occurrence,
+    Suggestion,
+    able,
+    lasting,
+    load,
+    occurrences,
+    peak_of,
+    remarks,
+    suggestions,
+    with_suggestions,
+)
+from reconciler.heatmap import print_heatmap
+from reconciler.holds import is_switched_off
+from reconciler.model import Resource, Status
+from reconciler.settings import settings_of
+from reconciler.slots import has_slots
+from reconciler.spreading import placed
+from reconciler.status import format_duration, format_time
+from reconciler.tables import distance, print_table
+
+EXAMPLES = """
+  quill schedule                                 the next run of everything, and what is to be expected
+  quill schedule --calendar                      how many run at once in the next 24 hours
+  quill schedule -f backups/ --suggest           which spread would flatten what begins together
+  quill schedule -o json | jq '.runs[] | select(.remarks != [])'
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Day:
+    """The resources and the day they have before them."""
+
+    resources: Sequence[Resource]
+    now: datetime
+    runs: Sequence[Occurrence]
+    found: Sequence[findings.Finding] = ()
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's options."""
+    add_cluster_arguments(parser)
+    given = parser.add_argument(
+        "-f", "--files", nargs="+", metavar="FILE", help="files or folders instead of a cluster"
+    )
+    given.complete = {"bash": "_shtab_compgen_files", "zsh": "_files"}  # type: ignore[attr-defined]
+    parser.add_argument("--at", type=instant, metavar="TIME", help="an RFC 3339 time (default: now)")
+    shown = parser.add_mutually_exclusive_group()
+    shown.add_argument("--calendar", action="store_true", help="show how many run at once, for every ten minutes")
+    shown.add_argument("--suggest", action="store_true", help="show which spread would flatten the load")
+    parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="how to print (default: text)")
+
+
+def run(args: argparse.Namespace, *, now: datetime) -> int:
+    """Print what was asked for; 1 if a file has a problem."""
+    day = _day(args, args.at or now)
+    if args.output == "json":
+        print(json.dumps(_document(day), indent=2, ensure_ascii=False))
+    elif not day.resources:
+        if not day.found:
+            print("no ReplicationSource or ReplicationDestination", file=sys.stderr)
+    elif args.calendar:
+        _print_calendar(day)
+    elif args.suggest:
+        _print_suggestions(day)
+    else:
+        _print_runs(day)
+    for each in day.found:
+        print(findings.text(each, excerpt=False, colour=False), file=sys.stderr)
+    return 1 if day.found else 0
+
+
+def _day(args: argparse.Namespace, now: datetime) -> Day:
+    found: Sequence[findings.Finding] = ()
+    if args.files:
+        world = offline.read([Path(each) for each in args.files], now=now)
+        found = world.findings
+        listed = [part for each in world.resources for part in with_chores(each)]
+    else:
+        listed = _of_cluster(args, now)
+    resources = [each for each in placed(listed) if args.namespace in (None, each.namespace)]
+    runs = occurrences(able(resources), now=now, until=now + DAY)
+    return Day(resources=resources, now=now, runs=runs, found=found)
+
+
+def _of_cluster(args: argparse.Namespace, now: datetime) -> list[Resource]:
+    from reconciler.cluster import connect  # noqa: PLC0415 - with files nothing loads the Kubernetes client
+    from reconciler.world import observe  # noqa: PLC0415
+
+    cluster = connect(context=args.context)
+    switch = settings_of(os.environ).paused
+
+    def is_off(status: Status) -> bool:
+        return switch or is_switched_off(status)
+
+    try:
+        world = observe(cluster, is_off=is_off)  # also with --namespace: who shares a spread may be in any
+    except SetupError:
+        if not args.namespace:
+            raise
+        world = observe(cluster, namespace=args.namespace, is_off=is_off)
+    for each in world.rejected:
+        if args.namespace not in (None, each.namespace):
+            continue
+        print(f"{each.kind} {each.namespace}/{each.name} is invalid and does not run", file=sys.stderr)
+    return [part for each in world.resources for part in world.with_chores(each, now=now)]
+
+
+def _print_runs(day: Day) -> None:
+    said, takes = remarks(day.resources, day.runs), lasting(day.resources)
+    rows = [
+        (
+            f"{start:%a %m-%d %H:%M:%S}" if start else _why_not(each),
+            distance(start, day.now) if start else "",
+            str(each.spec.action),
+            _lasting(each, takes),
+            _when(each),
+            f"{each.namespace}/{each.name}",
+        )
+        for start, each in _by_start(day)
+    ]
+    print_table(("NEXT RUN (UTC)", "", "DOES", "TAKES", "SCHEDULE", "NAME"), rows)
+    for each in day.resources:
+        for sentence in said.get(each.key, ()):
+            print(f"{each.spec.action} of {each.namespace}/{each.name}: {sentence}")
+
+
+def _by_start(day: Day) -> list[tuple[datetime | None, Resource]]:
+    free = {each.key for each in able(day.resources)}
+    rows = [(next_start(each, now=day.now) if each.key in free else None, each) for each in day.resources]
+    return sorted(rows, key=lambda row: (row[0] is None, row[0] or day.now, row[1].namespace, row[1].name))
+
+
+def _lasting(resource: Resource, takes: Mapping[tuple[str, str], timedelta]) -> str:
+    known = resource.status.last_sync_duration_seconds is not None
+    return f"{'' if known else '~'}{format_duration(round(takes[resource.key].total_seconds()))}"
+
+
+def _why_not(resource: Resource) -> str:
+    if resource.spec.paused:
+        return "paused"
+    return "refused" if has_slots(resource) else "on demand"
+
+
+def _when(resource: Resource) -> str:
+    if every := resource.spec.every:
+        return f"every {every.days} days"
+    return resource.spec.schedule or "-"
+
+
+def _print_calendar(day: Day) -> None:
+    start = day.now.replace(minute=0, second=0, microsecond=0)
+    print_heatmap(_calendar(day), start=start)
+    peak, when = peak_of(day.runs)
+    zone = "UTC, runs under way at once"
+    print(f"{zone}; at most {peak}, first at {when:%a %H:%M}" if when else f"{zone}; none in the next 24 hours")
+
+
+def _calendar(day: Day) -> list[int]:
+    return load(day.runs, now=day.now.replace(minute=0, second=0, microsecond=0), steps=DAY // STEP)
+
+
+def _print_suggestions(day: Day) -> None:
+    found = suggestions(able(day.resources), now=day.now)
+    if not found:
+        print("nothing to flatten: no schedule has several runs at once without a spread", file=sys.stderr)
+        return
+    rows = [
+        (
+            each.schedule,
+            each.time_zone,
+            str(each.members),
+            str(each.peak),
+            f"spread: {_span(each.spread)}",
+            str(each.peak_then),
+        )
+        for each in found
+    ]
+    print_table(("SCHEDULE", "TIME ZONE", "SHARED BY", "AT ONCE", "SUGGESTION", "AT ONCE THEN"), rows)
+    before, after = _peaks(day, found)
+    print(f"all together: {before} at once now, {after} with these")
+
+
+def _peaks(day: Day, found: Sequence[Suggestion]) -> tuple[int, int]:
+    then = with_suggestions(able(day.resources), found)
+    return peak_of(day.runs)[0], peak_of(occurrences(then, now=day.now, until=day.now + DAY))[0]
+
+
+def _span(span: timedelta) -> str:
+    """A duration as users write it: 30m, 2h."""
+    minutes = span // timedelta(minutes=1)
+    return f"{minutes // 60}h" if minutes % 60 == 0 else f"{minutes}m"
+
+
+def _document(day: Day) -> dict[str, object]:
+    said, takes = remarks(day.resources, day.runs), lasting(day.resources)
+    start = day.now.replace(minute=0, second=0, microsecond=0)
+    found = suggestions(able(day.resources), now=day.now)
+    return {
+        "runs": [
+            {
+                "kind": str(each.kind),
+                "namespace": each.namespace,
+                "name": each.name,
+                "does": str(each.spec.action),
+                "schedule": None if _when(each) == "-" else _when(each),
+                "timeZone": each.spec.time_zone,
+                "next": format_time(upcoming) if upcoming else None,
+                "seconds": takes[each.key].total_seconds(),
+                "assumed": each.status.last_sync_duration_seconds is None,
+                "remarks": said.get(each.key, ()),
+            }
+            for upcoming, each in _by_start(day)
+        ],
+        "calendar": [
+            {"from": format_time(start + STEP * number), "atOnce": count} for number, count in enumerate(_calendar(day))
+        ],
+        "suggestions": [
+            {
+                "schedule": each.schedule,
+                "timeZone": each.time_zone,
+                "sharedBy": each.members,
+                "atOnce": each.peak,
+                "spread": _span(each.spread),
+                "atOnceThen": each.peak_then,
+            }
+            for each in found
+        ],
+        "atOnce": peak_of(day.runs)[0],
+    }

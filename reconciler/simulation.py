@@ -1,0 +1,299 @@
+"""Weeks or years on paper: the rules of a tick over imagined movers, from one instant of interest to the next.
+
+Deciding, queueing and the status are those of every tick; what a mover does is drawn from the seed. A year of a
+hundred resources takes seconds, because a tick that would find nothing to do is left out. Pure.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from heapq import heappop, heappush
+from typing import Final
+
+from reconciler import conditions
+from reconciler.admission import QUEUED, repository_keys
+from reconciler.caps import Crowd
+from reconciler.collisions import admitted
+from reconciler.decision import decide, next_start
+from reconciler.hashed import fraction
+from reconciler.holds import RESTORE
+from reconciler.model import Action, CopyMethod, Resource, Run, Status
+from reconciler.naming import child_name
+from reconciler.observed import Children, Job, JobState, Pod, Snapshot, Surroundings, Volume
+from reconciler.planning import blocked_starts, start_plan
+from reconciler.plans import Advance, Decision, Finish, JobPlan, Start, Wait
+from reconciler.settings import Caps
+from reconciler.spreading import placed
+
+_UID: Final = "00000000-0000-0000-0000-000000000000"
+_FAILURE: Final = {"result": "Failed", "reason": "RepositoryUnreachable", "message": "as simulated"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assumptions:
+    """How often a tick comes, how often a mover fails, how long it takes, and how many may run at once."""
+
+    tick: timedelta = timedelta(minutes=1)
+    fail: float = 0.0
+    shortest: timedelta = timedelta(minutes=5)
+    longest: timedelta = timedelta(minutes=5)
+    seed: str = "0"
+    caps: Caps | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One mover: when a tick started it, how late that was, how it ended; ``end`` is None if it was still running."""
+
+    key: tuple[str, str]
+    run: Run
+    start: datetime
+    late: timedelta
+    end: datetime | None = None
+    successful: bool = False
+    last: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Simulation:
+    """What happened: the resources as they are at the end, every attempt in its order, missed slots by key."""
+
+    resources: tuple[Resource, ...]
+    attempts: tuple[Attempt, ...]
+    missed: Mapping[tuple[str, str], int]
+    ticks: int
+
+
+@dataclass(slots=True)
+class _Part:
+    """One resource or chore on its way; ``end`` is when its mover stops, ``attempt`` where it stands in the list.
+
+    ``wake`` is when it is looked at next, whatever others do.
+    """
+
+    resource: Resource
+    around: Surroundings
+    children: Children = field(default_factory=Children)
+    decision: Decision = field(default_factory=lambda: Wait(reason="", message=""))
+    end: datetime | None = None
+    attempt: int = -1
+    wake: datetime | None = None
+    missed: int = 0
+    repository: frozenset[str] = frozenset()
+
+    @property
+    def is_to_restore(self) -> bool:
+        return self.resource.spec.action is Action.RESTORE and self.resource.status.last_sync_time is None
+
+
+class _World:
+    def __init__(self, parts: Iterable[_Part], assumptions: Assumptions) -> None:
+        self.parts = {part.resource.key: part for part in parts}
+        for part in self.parts.values():
+            part.repository = repository_keys(part.resource)
+        self.assumptions = assumptions
+        claims: dict[str, dict[str, Volume]] = {}
+        for part in self.parts.values():
+            claims.setdefault(part.resource.namespace, {}).update(part.around.claims)
+        self.crowd = Crowd(caps=assumptions.caps, claims=claims)
+        self.attempts: list[Attempt] = []
+        self.ticks = 0
+
+    def tick(self, woken: Sequence[_Part], now: datetime) -> None:
+        """One tick of which only the ``woken`` can do anything."""
+        self.ticks += 1
+        for part in woken:
+            _stop_mover(part, now)
+            part.decision = decide(part.resource, part.children, now=now)
+        if any(isinstance(part.decision, Start) for part in woken):
+            self._admit(woken, now)
+        for part in woken:
+            self._carry_out(part, now)
+
+    def _admit(self, woken: Sequence[_Part], now: datetime) -> None:
+        """Which starts may be; only those have a say in it that run, share a repository, or are still to restore."""
+        starting = [(part.resource, part.decision.run) for part in woken if isinstance(part.decision, Start)]
+        blocked = blocked_starts(starting, {part.resource.key: part.around for part in woken})
+        wanted = frozenset(key for resource, _ in starting for key in repository_keys(resource))
+        decided = (
+            (part.resource, blocked.get(key, part.decision))
+            for key, part in self.parts.items()
+            if part.end or part.is_to_restore or not wanted.isdisjoint(part.repository)
+        )
+        ours = {part.resource.key for part in woken}
+        for resource, decision in admitted(decided, self.crowd, now=now):
+            if resource.key in ours:
+                self.parts[resource.key].decision = decision
+
+    def _carry_out(self, part: _Part, now: datetime) -> None:
+        status = conditions.accepted(part.resource, now=now, fingerprint="")
+        match part.decision:
+            case Wait() as wait:
+                status = self._missed(part, status, wait, now=now)
+                status = conditions.waiting(status, wait, now=now)
+            case Start() as start:
+                status = self._missed(part, status, start, now=now)
+                status = conditions.started(status, start.run, created=now, inferred=None)
+                self._start_mover(part, start, now)
+            case Advance() as advance:
+                status = conditions.advancing(status, advance, now=now)
+            case Finish() as finish:
+                status = conditions.finished(part.resource, status, finish, now=now)
+                known = self.attempts[part.attempt]
+                self.attempts[part.attempt] = replace(
+                    known, successful=finish.result.successful, last=not status.next_retry_time
+                )
+                part.children, part.end = Children(), None
+        if status.repository_id != part.resource.status.repository_id:
+            part.repository = repository_keys(replace(part.resource, status=status))
+        part.resource = replace(part.resource, status=status)
+        if part.end:
+            part.decision = decide(part.resource, part.children, now=now)
+
+    def _missed(self, part: _Part, status: Status, decision: Start | Wait, *, now: datetime) -> Status:
+        counted = conditions.missed(part.resource, status, decision, now=now)
+        part.missed += counted.missed_slots - status.missed_slots
+        return counted
+
+    def _start_mover(self, part: _Part, start: Start, now: datetime) -> None:
+        assumed, who = self.assumptions, part.resource
+        plan = start_plan(who, start.run, part.around)
+        if isinstance(plan, Wait):
+            return
+        draw = (assumed.seed, who.kind, who.namespace, who.name, who.chore, start.run.token, str(start.run.attempt))
+        takes = assumed.shortest + (assumed.longest - assumed.shortest) * fraction(*draw, "duration")
+        fails = fraction(*draw, "failure") < assumed.fail
+        part.end = now + takes
+        part.children = _children(who, plan, now, report=_FAILURE if fails else _success(who))
+        part.attempt = len(self.attempts)
+        attempt = Attempt(key=who.key, run=start.run, start=now, late=now - start.since, end=part.end)
+        self.attempts.append(attempt)
+
+
+def simulated(
+    resources: Iterable[Resource],
+    around: Callable[[Resource], Surroundings],
+    *,
+    start: datetime,
+    end: datetime,
+    assumptions: Assumptions,
+    on_tick: Callable[[datetime], object] = lambda _: None,
+) -> Simulation:
+    """Every tick from ``start`` to ``end``; ``around`` says what surrounds each resource or chore."""
+    world = _World((_Part(each, around(each)) for each in placed(resources)), assumptions)
+    order = {key: number for number, key in enumerate(world.parts)}
+    waking = [(start, number, key) for key, number in order.items()]
+    held: set[tuple[str, str]] = set()
+    while waking:
+        now = _tick_after(waking[0][0], assumptions.tick, start)
+        if now > end:
+            break
+        due = set(held)
+        while waking and waking[0][0] <= now:
+            due.add(heappop(waking)[2])
+        woken = [world.parts[key] for key in sorted(due, key=order.__getitem__)]
+        world.tick(woken, now)
+        on_tick(now)
+        held = {part.resource.key for part in woken if _is_held(part.decision)}
+        for part in woken:
+            moment = _wake(part, now, assumptions.tick)
+            if moment and moment != part.wake:
+                part.wake = moment
+                heappush(waking, (moment, order[part.resource.key], part.resource.key))
+    running = {part.attempt for part in world.parts.values() if part.end}
+    return Simulation(
+        resources=tuple(part.resource for part in world.parts.values()),
+        attempts=tuple(
+            replace(each, end=None) if number in running else each for number, each in enumerate(world.attempts)
+        ),
+        missed={key: part.missed for key, part in world.parts.items() if part.missed},
+        ticks=world.ticks,
+    )
+
+
+def _tick_after(moment: datetime, every: timedelta, first: datetime) -> datetime:
+    return first - (first - moment) // every * every
+
+
+def _wake(part: _Part, now: datetime, tick: timedelta) -> datetime | None:
+    """When a tick has something to do about it next; None if never."""
+    if part.end:
+        return max(part.end, now + timedelta(microseconds=1))
+    if isinstance(part.decision, (Finish, Advance)):
+        return now + tick
+    moments = (next_start(part.resource, now=now), part.resource.status.next_retry_time)
+    return min((each for each in moments if each), default=None)
+
+
+def _is_held(decision: Decision) -> bool:
+    """Whether others keep it from starting: what they do may let it go, so that it is looked at whenever they are."""
+    return isinstance(decision, Wait) and (not decision.ready or decision.reason in (QUEUED, RESTORE))
+
+
+def _stop_mover(part: _Part, now: datetime) -> None:
+    if part.end and part.end <= now:
+        (job,), (pod,) = part.children.jobs, part.children.pods
+        well = json.loads(pod.termination_message or "{}")["result"] == "Successful"
+        state = JobState.COMPLETE if well else JobState.FAILED
+        pod = replace(pod, phase="Succeeded" if well else "Failed", exit_code=int(not well))
+        part.children = replace(part.children, jobs=(replace(job, state=state, finished=part.end),), pods=(pod,))
+
+
+def _success(resource: Resource) -> Mapping[str, str]:
+    known = resource.status.repository_id or f"{resource.namespace}/{resource.spec.secret}"
+    return {"result": "Successful", "repositoryID": known}
+
+
+def _children(resource: Resource, plan: JobPlan, now: datetime, *, report: Mapping[str, str]) -> Children:
+    """A mover that runs, with all it needs; what it will say stands in its pod, and is read when it has ended."""
+    job = Job(
+        name=plan.name,
+        namespace=resource.namespace,
+        uid=plan.name,
+        owner_uid=resource.uid,
+        chore=resource.chore,
+        run=plan.run,
+        action=plan.action,
+        copy_method=plan.copy_method,
+        claim=plan.claim or "",
+        source=plan.source,
+        suspended=False,
+        state=JobState.ACTIVE,
+        created=now,
+    )
+    pod = Pod(
+        name=plan.name,
+        namespace=resource.namespace,
+        job_name=plan.name,
+        phase="Running",
+        created=now,
+        termination_message=json.dumps(report),
+    )
+    return Children(jobs=(job,), pods=(pod,), snapshots=tuple(_images(resource, plan, now)))
+
+
+def _images(resource: Resource, plan: JobPlan, now: datetime) -> Iterator[Snapshot]:
+    """What a restore publishes."""
+    if plan.action is Action.RESTORE and plan.copy_method is not CopyMethod.NONE:
+        yield Snapshot(
+            name=child_name(resource, "image", plan.run),
+            namespace=resource.namespace,
+            uid=_UID,
+            owner_uid=resource.uid,
+            component="image",
+            created=now,
+            ready=True,
+            restore_size=0,
+        )
+
+
+def peak(attempts: Iterable[Attempt]) -> tuple[int, datetime | None]:
+    """How many movers ran at once, at most, and when that was first so."""
+    level, most, when = 0, 0, None
+    changes = [(each.start, 1) for each in attempts] + [(each.end, -1) for each in attempts if each.end]
+    for moment, change in sorted(changes):
+        level += change
+        if level > most:
+            most, when = level, moment
+    return most, when

@@ -1,0 +1,137 @@
+from datetime import timedelta
+
+import pytest
+
+from reconciler.model import CopyMethod
+from reconciler.observed import Surroundings
+from reconciler.settings import Caps
+from reconciler.simulation import Assumptions, peak, simulated
+from tests.factories import at, make_destination, make_prune, make_source, make_volume
+
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+START = at("08:30:00")
+
+
+def around(_resource):
+    return Surroundings(claims={"data": make_volume()})
+
+
+def simulate(*resources, end=START + DAY, **assumptions):
+    return simulated(resources, around, start=START, end=end, assumptions=Assumptions(**assumptions))
+
+
+def starts(done):
+    return [(each.run.token, each.run.attempt, each.start) for each in done.attempts]
+
+
+def test_a_day_of_an_hourly_source_has_its_runs():
+    done = simulate(make_source())
+    assert [each.start for each in done.attempts] == [at("09:00:00") + HOUR * number for number in range(24)]
+    assert {(each.late, each.successful) for each in done.attempts} == {(timedelta(0), True)}
+    assert done.resources[0].status.last_sync_duration_seconds == 300
+    assert not done.missed
+
+
+def test_ticks_that_find_nothing_to_do_are_left_out():
+    assert simulate(make_source(schedule="0 9 * * *")).ticks <= 4
+
+
+def test_a_run_starts_at_the_first_tick_after_its_slot():
+    done = simulate(make_source(schedule="7 9 * * *"), tick=10 * MINUTE)
+    assert [(each.start, each.late) for each in done.attempts] == [(at("09:10:00"), 3 * MINUTE)]
+
+
+def test_a_failure_is_tried_again_as_in_the_status():
+    done = simulate(make_source(schedule="0 9 * * *"), fail=1.0, end=at("10:00:00"))
+    assert starts(done) == [
+        ("2026-03-04T09:00:00Z", 1, at("09:00:00")),
+        ("2026-03-04T09:00:00Z", 2, at("09:06:00")),
+        ("2026-03-04T09:00:00Z", 3, at("09:15:00")),
+    ]
+    assert [each.last for each in done.attempts] == [False, False, True]
+
+
+def test_about_as_many_fail_as_asked_for():
+    attempts = simulate(make_source(), end=START + 60 * DAY, fail=0.2).attempts
+    assert 0.15 < sum(not each.successful for each in attempts) / len(attempts) < 0.25
+
+
+def test_the_same_seed_is_the_same_luck_and_another_is_another():
+    options = {"fail": 0.3, "shortest": MINUTE, "longest": 50 * MINUTE}
+    done = simulate(make_source(), **options)
+    assert simulate(make_source(), **options) == done
+    assert simulate(make_source(), seed="1", **options) != done
+    takes = [each.end - each.start for each in done.attempts if each.end]
+    assert MINUTE <= min(takes) < 15 * MINUTE
+    assert 35 * MINUTE < max(takes) < 50 * MINUTE
+
+
+def test_a_mover_that_takes_longer_than_the_interval_skips_slots():
+    done = simulate(make_source(), shortest=90 * MINUTE, longest=90 * MINUTE, end=at("13:00:00"))
+    assert [(each.run.token[11:16], each.start) for each in done.attempts] == [
+        ("09:00", at("09:00:00")),
+        ("10:00", at("10:31:00")),
+        ("12:00", at("12:02:00")),
+    ]
+    assert done.missed == {("5ac1d3b2", ""): 1}
+    assert done.attempts[-1].end is None
+
+
+def test_a_deadline_misses_what_would_be_too_late():
+    done = simulate(
+        make_source(starting_deadline=10 * MINUTE), shortest=75 * MINUTE, longest=75 * MINUTE, end=at("12:30:00")
+    )
+    assert [each.start for each in done.attempts] == [at("09:00:00"), at("11:00:00")]
+    assert done.missed == {("5ac1d3b2", ""): 2}
+
+
+def test_a_prune_has_the_repository_for_itself():
+    done = simulate(make_source(schedule="0 9 * * *"), make_prune(schedule="1 9 * * *"), end=at("10:00:00"))
+    assert [(each.key[0], each.start, each.late) for each in done.attempts] == [
+        ("5ac1d3b2", at("09:00:00"), timedelta(0)),
+        ("77f0aa12", at("09:05:00"), 4 * MINUTE),
+    ]
+
+
+def test_a_claim_that_is_not_there_keeps_a_source_waiting():
+    assert simulate(make_source(source_pvc="gone")).attempts == ()
+
+
+@pytest.mark.parametrize("copy_method", [CopyMethod.SNAPSHOT, CopyMethod.NONE])
+def test_a_restore_publishes_its_image(copy_method):
+    done = simulate(make_destination(copy_method=copy_method))
+    assert [(each.run.token, each.successful) for each in done.attempts] == [("manual:once", True)]
+    assert done.resources[0].status.latest_image
+
+
+def test_sources_of_one_slot_run_over_their_spread():
+    resources = [
+        make_source(name=f"s{each}", uid=f"u{each}", secret=f"r{each}", schedule="0 9 * * *", spread=HOUR)
+        for each in range(12)
+    ]
+    assert peak(simulate(*resources).attempts)[0] <= 2
+    alike = [
+        make_source(name=f"s{each}", uid=f"u{each}", secret=f"r{each}", schedule="0 9 * * *") for each in range(12)
+    ]
+    assert peak(simulate(*alike).attempts) == (12, at("09:00:00"))
+
+
+def test_a_source_waits_for_the_first_backup_of_its_repository():
+    two = [make_source(name=f"s{each}", uid=f"u{each}", schedule="0 9 * * *") for each in range(2)]
+    assert [each.start for each in simulate(*two).attempts] == [at("09:00:00"), at("09:05:00")]
+
+
+def test_the_caps_hold_here_too():
+    many = [make_source(name=f"s{each}", uid=f"u{each}", secret=f"r{each}", schedule="0 9 * * *") for each in range(6)]
+    done = simulate(*many, caps=Caps(overall=2))
+    assert peak(done.attempts) == (2, at("09:00:00"))
+    assert [each.late for each in done.attempts] == [5 * MINUTE * number for number in (0, 0, 1, 1, 2, 2)]
+
+
+def test_a_source_waits_for_the_first_restore_into_its_volume():
+    restore = make_destination(destination_pvc="data", schedule="3 9 * * *", manual=None)
+    done = simulate(make_source(schedule="0 9 * * *"), restore, end=at("10:00:00"))
+    assert [(each.key[0], each.start) for each in done.attempts] == [
+        ("e0b7c911", at("09:03:00")),
+        ("5ac1d3b2", at("09:09:00")),
+    ]
