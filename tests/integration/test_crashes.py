@@ -212,6 +212,7 @@ def test_next_process_heals_what_a_killed_one_left(new_stage, wire, quill, story
     def played():
         stage = new_stage()
         stage.now, stage.trigger = datetime.now(UTC), {"manual": "now"}  # a process has the real clock
+        stage.token = "no slot"  # its time would be told apart from other times, which may be the same
         story(stage)
         return stage, ("tick", "--namespace", stage.namespace)
 

@@ -8,6 +8,8 @@ from tests.integration.stage import REPORT, WRONG_PASSWORD
 
 pytestmark = pytest.mark.integration
 
+NEVER_NOW = "0 0 29 2 *"
+
 OURS, FLUX = "scribe.backube/sync-requested-at", "reconcile.fluxcd.io/requestedAt"
 
 
@@ -144,7 +146,7 @@ def test_sync_writes_one_annotation_and_nothing_else(stage, sync):
 
 
 def test_sync_that_waits_tells_how_it_goes_and_that_it_went_well(stage, sync):
-    stage.source()
+    stage.source(spec={"trigger": {"schedule": NEVER_NOW}})
     with sync("--wait", "--timeout", "50s") as process:
         code, output, errors = see_through(stage, process)
     assert (code, errors) == (0, "")
@@ -156,7 +158,7 @@ def test_sync_that_waits_tells_how_it_goes_and_that_it_went_well(stage, sync):
 
 
 def test_sync_that_waits_says_why_it_failed(stage, sync):
-    stage.source()
+    stage.source(spec={"trigger": {"schedule": NEVER_NOW}})
     with sync("--wait", "--timeout", "50s") as process:
         code, _, errors = see_through(stage, process, report=WRONG_PASSWORD)
     assert code == 1
@@ -165,7 +167,7 @@ def test_sync_that_waits_says_why_it_failed(stage, sync):
 
 
 def test_sync_that_waits_gives_up_in_time_and_says_for_what_it_waited(stage, sync):
-    stage.source()
+    stage.source(spec={"trigger": {"schedule": NEVER_NOW}})
     with sync("--wait", "--timeout", "1s") as process:
         output, errors = process.communicate(timeout=60)
     assert process.returncode == 1
