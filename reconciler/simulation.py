@@ -27,7 +27,7 @@ from reconciler.settings import Caps
 from reconciler.spreading import placed
 
 _UID: Final = "00000000-0000-0000-0000-000000000000"
-_FAILURE: Final = {"result": "Failed", "reason": "RepositoryUnreachable", "message": "as simulated"}
+_FAILURE: Final = {"result": "Failed", "reason": "MoverFailed", "message": "as simulated"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

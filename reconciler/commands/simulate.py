@@ -103,11 +103,12 @@ def run(args: argparse.Namespace, *, now: datetime) -> int:
 def _print(done: Simulation, when: str) -> None:
     by_key = _by_key(done.attempts)
     rows = [_cells(each, by_key[each.key], done.missed.get(each.key, 0)) for each in done.resources]
-    print_table(("NAME", "DOES", "MOVERS", "FAILED", "GIVEN UP", "MISSED", "LATEST", "BUSY"), rows)
+    print_table(("DOES", "MOVERS", "FAILED", "GIVEN UP", "MISSED", "LATEST", "BUSY", "NAME"), rows)
     late, (most, moment) = _lateness(done.attempts), peak(done.attempts)
     print()
     counts = f"{len(done.attempts)} movers, {_failed(done.attempts)} failed, {sum(done.missed.values())} slots missed"
-    print(f"{when}: {counts}")
+    print(when)
+    print(counts)
     print(f"at once: at most {most}" + (f", first at {format_time(moment)}" if moment else ""))
     print(
         f"late: {_seconds(late.median)} in the median, {_seconds(late.most)} for 95%, {_seconds(late.worst)} at worst"
@@ -117,7 +118,6 @@ def _print(done: Simulation, when: str) -> None:
 def _cells(resource: Resource, own: Sequence[Attempt], missed: int) -> tuple[str, ...]:
     busy = sum((each.end - each.start).total_seconds() for each in own if each.end)
     return (
-        f"{resource.namespace}/{resource.name}",
         str(resource.spec.action),
         str(len(own)),
         str(_failed(own)),
@@ -125,6 +125,7 @@ def _cells(resource: Resource, own: Sequence[Attempt], missed: int) -> tuple[str
         str(missed),
         _seconds(_lateness(own).worst),
         _seconds(busy),
+        f"{resource.namespace}/{resource.name}",
     )
 
 

@@ -135,11 +135,12 @@ def test_a_simulation_tells_what_came_of_every_resource(quill):
     code, out, _ = quill("simulate", *MANY[:2], options=DAY)
     assert code == 0
     assert rows(out)[:2] == [
-        ["shop/s0", "backup", "1", "0", "0", "0", "0s", "5m0s"],
-        ["shop/s1", "backup", "1", "0", "0", "0", "0s", "5m0s"],
+        ["backup", "1", "0", "0", "0", "0s", "5m0s", "shop/s0"],
+        ["backup", "1", "0", "0", "0", "0s", "5m0s", "shop/s1"],
     ]
-    assert out.splitlines()[-3:] == [
-        "2026-01-02T00:00:00Z to 2026-01-03T00:00:00Z: 2 movers, 0 failed, 0 slots missed",
+    assert out.splitlines()[-4:] == [
+        "2026-01-02T00:00:00Z to 2026-01-03T00:00:00Z",
+        "2 movers, 0 failed, 0 slots missed",
         "at once: at most 2, first at 2026-01-02T03:00:00Z",
         "late: 0s in the median, 0s for 95%, 0s at worst",
     ]
