@@ -18,6 +18,23 @@ def add_cluster_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_files(parser: argparse.ArgumentParser, *, required: bool = False) -> None:
+    """``-f``: of a verb that works on files alone, or that can do without a cluster."""
+    what = "files or folders" if required else "files or folders instead of a cluster"
+    given = parser.add_argument("-f", "--files", nargs="+", required=required, metavar="FILE", help=what)
+    complete_files(given)
+
+
+def complete_files(option: argparse.Action) -> None:
+    """Let the shell complete the option's value to a file."""
+    option.complete = {"bash": "_shtab_compgen_files", "zsh": "_files"}  # type: ignore[attr-defined]
+
+
+def complete_folders(option: argparse.Action) -> None:
+    """Let the shell complete the option's value to a folder."""
+    option.complete = {"bash": "_shtab_compgen_dirs", "zsh": "_files -/"}  # type: ignore[attr-defined]
+
+
 def duration(text: str) -> float:
     """``20s``, ``1m`` or a number of seconds, in seconds."""
     match = _DURATION.fullmatch(text)

@@ -7,16 +7,10 @@ repository is known by its id, and before the first run by the Secret that leads
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 
-from reconciler.admission import queued, repository_keys
-from reconciler.breaker import probed
-from reconciler.caps import Crowd
-from reconciler.holds import restores_to_come
+from reconciler.admission import repository_keys
 from reconciler.model import Action, Resource
 from reconciler.naming import host_of
-from reconciler.plans import Decision, Start, Wait
-from reconciler.pruning import spared
 
 REASON = "IdentityConflict"
 
@@ -34,29 +28,6 @@ def collisions(resources: Iterable[Resource]) -> Mapping[str, str]:
             found[one.uid] |= {f"{each.namespace}/{each.name}": None for each in rivals if each is not one}
     hosts = {each.uid: host_of(each) for rivals in writers.values() for each in rivals}
     return {uid: _sentence(hosts[uid] or "", list(others)) for uid, others in found.items() if others}
-
-
-def admitted(
-    decided: Iterable[tuple[Resource, Decision]], crowd: Crowd | None = None, *, now: datetime
-) -> list[tuple[Resource, Decision]]:
-    """The decisions as they may be carried out.
-
-    Nothing new comes from sources that collide, nothing is pruned twice, a repository that cannot be reached is tried
-    by one, and no start is out of its turn.
-    """
-    decided = list(decided)
-    refused = collisions(resource for resource, _ in decided)
-    awaited = restores_to_come(decided)
-
-    def judged(resource: Resource, decision: Decision) -> Decision:
-        if resource.chore or not isinstance(decision, (Start, Wait)):
-            return decision
-        if resource.uid in refused:
-            return Wait(reason=REASON, message=refused[resource.uid], ready=False)
-        return awaited.get(resource.uid, decision) if isinstance(decision, Start) else decision
-
-    willing = spared([(resource, judged(resource, decision)) for resource, decision in decided])
-    return queued(probed(willing, now=now), crowd)
 
 
 def _writes(resource: Resource) -> bool:

@@ -42,7 +42,6 @@ def decide(resource: Resource, children: Children, *, now: datetime) -> Decision
         return _under_way(resource, children, run, now=now)
     if resource.spec.paused:
         what = "not even the sync that was asked for" if _asked_for(resource) else "nothing"
-        what = "not even the sync that was asked for" if _asked_for(resource) else "nothing"
         until = resource.paused_until or "spec.paused is removed"
         return Wait(reason="Suspended", message=f"paused; {what} starts until {until}")
     start = None if _may_still_start(children) else due_start(resource, now=now)

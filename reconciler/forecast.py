@@ -4,12 +4,12 @@ How long a run takes is what the last good one took. Pure.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from statistics import median
-from typing import Final
+from typing import Final, Protocol
 
 from reconciler.admission import Claim, held_back, repository_keys
 from reconciler.collisions import collisions
@@ -88,10 +88,21 @@ def load(runs: Iterable[Occurrence], *, now: datetime, steps: int) -> list[int]:
     return highest
 
 
-def peak_of(runs: Iterable[Occurrence]) -> tuple[int, datetime | None]:
+class Span(Protocol):
+    """What has a beginning, and an end or none yet."""
+
+    @property
+    def start(self) -> datetime: ...
+
+    @property
+    def end(self) -> datetime | None: ...
+
+
+def peak_of(runs: Collection[Span]) -> tuple[int, datetime | None]:
     """How many runs are under way at once, at most, and when that is first so."""
     level, peak, when = 0, 0, None
-    for moment, change in sorted(change for each in runs for change in ((each.start, 1), (each.end, -1))):
+    changes = [(each.start, 1) for each in runs] + [(each.end, -1) for each in runs if each.end]
+    for moment, change in sorted(changes):
         level += change
         if level > peak:
             peak, when = level, moment

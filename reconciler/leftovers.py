@@ -17,6 +17,7 @@ from reconciler.observed import Children, Job, JobState, Snapshot, Volume
 from reconciler.plans import Deletion
 
 INSPECTION: Final = timedelta(hours=1)
+_NOT_NEEDED: Final = "no run needs it any more"
 
 
 def leftovers(
@@ -26,8 +27,18 @@ def leftovers(
     ended = [job for job in children.jobs if not job.deleting and not _is_needed(resource, job)]
     failed = sorted((job for job in ended if job.state is JobState.FAILED), key=lambda job: job.created)
     kept = [job for job in failed[-1:] if _is_worth_keeping(resource, job, now=now)]
-    jobs = [_deletion("Job", job) for job in ended if job not in kept]
+    jobs = [deletion("Job", job, _NOT_NEEDED) for job in ended if job not in kept]
     return (*jobs, *_snapshots_of(resource, children, kept), *_old_images(resource, children, claims))
+
+
+def deletion(kind: str, child: Job | Snapshot | Volume, why: str) -> Deletion:
+    """Of this very child, and of none that has its name later."""
+    return Deletion(kind=kind, namespace=child.namespace, name=child.name, uid=child.uid, why=why)
+
+
+def filling(claims: Mapping[str, Volume]) -> set[tuple[str, str] | None]:
+    """What claims still fill themselves from, as (kind, name)."""
+    return {claim.data_source for claim in claims.values() if claim.phase != "Bound"}
 
 
 def _is_worth_keeping(resource: Resource, job: Job, *, now: datetime) -> bool:
@@ -57,7 +68,7 @@ def _snapshots_of(resource: Resource, children: Children, failed: Iterable[Job])
     for job in failed:
         snapshot = children.snapshot(child_name(resource, "snapshot", job.run))
         if snapshot:
-            yield _deletion("VolumeSnapshot", snapshot)
+            yield deletion("VolumeSnapshot", snapshot, _NOT_NEEDED)
 
 
 def _old_images(resource: Resource, children: Children, claims: Mapping[str, Volume]) -> Iterable[Deletion]:
@@ -65,12 +76,8 @@ def _old_images(resource: Resource, children: Children, claims: Mapping[str, Vol
     needed = {child_name(resource, "image", current)} if current else set()
     if image := resource.status.latest_image:
         needed.add(image.name)
-    filling = {claim.data_source for claim in claims.values() if claim.phase != "Bound"}
+    sources = filling(claims)
     for snapshot in children.snapshots:
-        in_use = snapshot.kept or snapshot.name in needed or ("VolumeSnapshot", snapshot.name) in filling
+        in_use = snapshot.kept or snapshot.name in needed or ("VolumeSnapshot", snapshot.name) in sources
         if snapshot.component == "image" and not in_use and not snapshot.deleting:
-            yield _deletion("VolumeSnapshot", snapshot)
-
-
-def _deletion(kind: str, child: Job | Snapshot) -> Deletion:
-    return Deletion(kind=kind, namespace=child.namespace, name=child.name, uid=child.uid)
+            yield deletion("VolumeSnapshot", snapshot, _NOT_NEEDED)

@@ -4,6 +4,7 @@ Files have no history. A resource counts as seen a minute before, so that what i
 would start; a PersistentVolumeClaim that is not in the files is taken to be there, with a size that is only assumed.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -27,30 +28,34 @@ class Offline:
 
     resources: tuple[Resource, ...]
     findings: tuple[Finding, ...]
-    claims: Mapping[tuple[str, str], Volume]
+    claims: Mapping[str, Mapping[str, Volume]]
 
     def surroundings_of(self, resource: Resource) -> Surroundings:
         """A namespace in which the user's claim is bound; root movers are taken to be allowed."""
         name = resource.spec.source_pvc or resource.spec.destination_pvc
         if name is None:
             return Surroundings(privileged_movers=True)
-        claim = self.claims.get((resource.namespace, name)) or assumed_claim(resource.namespace, name)
+        claim = self.claims.get(resource.namespace, {}).get(name) or assumed_claim(resource.namespace, name)
         return Surroundings(claims={name: replace(claim, phase="Bound")}, privileged_movers=True)
 
     def assumed_claims(self, resources: Iterable[Resource]) -> tuple[str, ...]:
         """Claims that the resources use and the files do not have, as namespace/name."""
         used = {(each.namespace, each.spec.source_pvc or each.spec.destination_pvc) for each in resources}
-        return tuple(sorted(f"{space}/{name}" for space, name in used if name and (space, name) not in self.claims))
+        known = {(space, name) for space, claims in self.claims.items() for name in claims}
+        return tuple(sorted(f"{space}/{name}" for space, name in used if name and (space, name) not in known))
 
 
 def read(paths: Sequence[Path], *, now: datetime) -> Offline:
     """Read files and folders. Raises SetupError for one that cannot be read."""
     contents = list(files.contents(paths))
     report = files.report(contents)
+    claims: defaultdict[str, dict[str, Volume]] = defaultdict(dict)
+    for claim in inventory.read(contents).claims:
+        claims[claim.namespace][claim.name] = claim
     return Offline(
         resources=tuple(_seen(each, now - _TICK) for each in report.resources),
         findings=report.findings,
-        claims={(claim.namespace, claim.name): claim for claim in inventory.read(contents).claims},
+        claims=claims,
     )
 
 

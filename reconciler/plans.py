@@ -124,4 +124,4 @@ class Deletion:
     namespace: str
     name: str
     uid: str
-    why: str = "no run needs it any more"
+    why: str

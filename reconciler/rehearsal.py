@@ -21,7 +21,7 @@ def rehearsed(resource: Resource, run: Run, surroundings: Surroundings, *, now: 
     plan = start_plan(resource, run, surroundings)
     if isinstance(plan, Wait):
         return plan
-    job = _imagined_job(resource, plan, now)
+    job = imagined_job(resource, plan, now)
     return (plan, *_steps(resource, job, surroundings))
 
 
@@ -34,7 +34,8 @@ def _steps(resource: Resource, job: Job, surroundings: Surroundings) -> Iterator
             return
         yield plan
         if isinstance(plan, SnapshotPlan):
-            children = replace(children, snapshots=(_imagined_snapshot(resource, plan, job),))
+            snapshot = imagined_snapshot(resource, plan.name, component="snapshot", created=job.created)
+            children = replace(children, snapshots=(snapshot,))
         else:
             children = replace(children, volumes=(_imagined_volume(resource, plan.name),))
         step = advance(resource, children, job)
@@ -44,12 +45,14 @@ def _steps(resource: Resource, job: Job, surroundings: Surroundings) -> Iterator
         yield from (image,) if image else ()
 
 
-def _imagined_job(resource: Resource, plan: JobPlan, now: datetime) -> Job:
+def imagined_job(resource: Resource, plan: JobPlan, now: datetime) -> Job:
+    """The Job of a plan as it is when it was just applied."""
     return Job(
         name=plan.name,
         namespace=resource.namespace,
         uid=UNKNOWN_UID,
         owner_uid=resource.uid,
+        chore=resource.chore,
         run=plan.run,
         action=plan.action,
         copy_method=plan.copy_method,
@@ -61,14 +64,15 @@ def _imagined_job(resource: Resource, plan: JobPlan, now: datetime) -> Job:
     )
 
 
-def _imagined_snapshot(resource: Resource, plan: SnapshotPlan, job: Job) -> Snapshot:
+def imagined_snapshot(resource: Resource, name: str, *, component: str, created: datetime) -> Snapshot:
+    """A VolumeSnapshot that became ready at once."""
     return Snapshot(
-        name=plan.name,
+        name=name,
         namespace=resource.namespace,
         uid=UNKNOWN_UID,
         owner_uid=resource.uid,
-        component="snapshot",
-        created=job.created,
+        component=component,
+        created=created,
         ready=True,
         restore_size=0,
     )

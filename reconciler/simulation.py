@@ -11,22 +11,22 @@ from datetime import datetime, timedelta
 from heapq import heappop, heappush
 from typing import Final
 
-from reconciler import conditions
+from reconciler import conditions, endings
 from reconciler.admission import QUEUED, repository_keys
 from reconciler.caps import Crowd
-from reconciler.collisions import admitted
 from reconciler.decision import decide, next_start
 from reconciler.hashed import fraction
 from reconciler.holds import RESTORE
 from reconciler.model import Action, CopyMethod, Resource, Run, Status
 from reconciler.naming import child_name
-from reconciler.observed import Children, Job, JobState, Pod, Snapshot, Surroundings, Volume
+from reconciler.observed import Children, JobState, Pod, Snapshot, Surroundings, Volume
+from reconciler.permission import admitted
 from reconciler.planning import blocked_starts, start_plan
 from reconciler.plans import Advance, Decision, Finish, JobPlan, Start, Wait
+from reconciler.rehearsal import imagined_job, imagined_snapshot
 from reconciler.settings import Caps
 from reconciler.spreading import placed
 
-_UID: Final = "00000000-0000-0000-0000-000000000000"
 _FAILURE: Final = {"result": "Failed", "reason": "MoverFailed", "message": "as simulated"}
 
 
@@ -139,7 +139,7 @@ class _World:
             case Advance() as advance:
                 status = conditions.advancing(status, advance, now=now)
             case Finish() as finish:
-                status = conditions.finished(part.resource, status, finish, now=now)
+                status = endings.finished(part.resource, status, finish, now=now)
                 known = self.attempts[part.attempt]
                 self.attempts[part.attempt] = replace(
                     known, successful=finish.result.successful, last=not status.next_retry_time
@@ -247,21 +247,7 @@ def _success(resource: Resource) -> Mapping[str, str]:
 
 def _children(resource: Resource, plan: JobPlan, now: datetime, *, report: Mapping[str, str]) -> Children:
     """A mover that runs, with all it needs; what it will say stands in its pod, and is read when it has ended."""
-    job = Job(
-        name=plan.name,
-        namespace=resource.namespace,
-        uid=plan.name,
-        owner_uid=resource.uid,
-        chore=resource.chore,
-        run=plan.run,
-        action=plan.action,
-        copy_method=plan.copy_method,
-        claim=plan.claim or "",
-        source=plan.source,
-        suspended=False,
-        state=JobState.ACTIVE,
-        created=now,
-    )
+    job = replace(imagined_job(resource, plan, now), uid=plan.name, suspended=False)
     pod = Pod(
         name=plan.name,
         namespace=resource.namespace,
@@ -276,24 +262,4 @@ def _children(resource: Resource, plan: JobPlan, now: datetime, *, report: Mappi
 def _images(resource: Resource, plan: JobPlan, now: datetime) -> Iterator[Snapshot]:
     """What a restore publishes."""
     if plan.action is Action.RESTORE and plan.copy_method is not CopyMethod.NONE:
-        yield Snapshot(
-            name=child_name(resource, "image", plan.run),
-            namespace=resource.namespace,
-            uid=_UID,
-            owner_uid=resource.uid,
-            component="image",
-            created=now,
-            ready=True,
-            restore_size=0,
-        )
-
-
-def peak(attempts: Iterable[Attempt]) -> tuple[int, datetime | None]:
-    """How many movers ran at once, at most, and when that was first so."""
-    level, most, when = 0, 0, None
-    changes = [(each.start, 1) for each in attempts] + [(each.end, -1) for each in attempts if each.end]
-    for moment, change in sorted(changes):
-        level += change
-        if level > most:
-            most, when = level, moment
-    return most, when
+        yield imagined_snapshot(resource, child_name(resource, "image", plan.run), component="image", created=now)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from reconciler import conditions
+from reconciler import conditions, endings
 from reconciler.cluster import Cluster
 from reconciler.decision import decide
 from reconciler.errors import ClusterError, ReconcilerError, RenderError
@@ -100,7 +100,7 @@ class Steps:
                 return False
             case Finish(run=run):
                 item.status = conditions.adopted(item.status, run, item.children.job(run))
-                item.status = conditions.finished(item.resource, item.status, item.decision, now=self._now)
+                item.status = endings.finished(item.resource, item.status, item.decision, now=self._now)
                 return False
             case Start():
                 return self._start(item, item.decision)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
+from reconciler.leftovers import deletion, filling
 from reconciler.model import Rejected, Resource, Run
 from reconciler.observed import Children, Job, JobState, Snapshot, Volume
 from reconciler.plans import Deletion
@@ -46,22 +47,22 @@ def _jobs(children: Children, *, now: datetime) -> Iterator[Deletion]:
     for job in children.jobs:
         works = job.state is JobState.ACTIVE and not job.suspended
         if not works and _attempt(job.run) not in kept and _may_go(job, now=now):
-            yield _deletion("Job", job, "the resource it was made for has gone")
+            yield deletion("Job", job, "the resource it was made for has gone")
 
 
 def _without_a_job(
     children: Children, under_way: Run | None, claims: Mapping[str, Volume], *, now: datetime
 ) -> Iterator[Deletion]:
     live = {None, _attempt(under_way), *(_attempt(job.run) for job in children.jobs)}
-    filling = {claim.data_source for claim in claims.values() if claim.phase != "Bound"}
+    sources = filling(claims)
     for snapshot in children.snapshots:
-        in_use = snapshot.component != "snapshot" or ("VolumeSnapshot", snapshot.name) in filling
+        in_use = snapshot.component != "snapshot" or ("VolumeSnapshot", snapshot.name) in sources
         if _attempt(snapshot.run) not in live and not in_use and not snapshot.kept and _may_go(snapshot, now=now):
-            yield _deletion("VolumeSnapshot", snapshot, _JOB_GONE)
+            yield deletion("VolumeSnapshot", snapshot, _JOB_GONE)
     for volume in children.volumes:
-        in_use = ("PersistentVolumeClaim", volume.name) in filling
+        in_use = ("PersistentVolumeClaim", volume.name) in sources
         if _attempt(volume.run) not in live and not in_use and not volume.kept and _may_go(volume, now=now):
-            yield _deletion("PersistentVolumeClaim", volume, _JOB_GONE)
+            yield deletion("PersistentVolumeClaim", volume, _JOB_GONE)
 
 
 def _current(owner: Resource | Rejected, chore: str) -> Run | None:
@@ -77,7 +78,3 @@ def _attempt(run: Run | None) -> _Attempt | None:
 
 def _may_go(child: Job | Snapshot | Volume, *, now: datetime) -> bool:
     return child.ours and not child.deleting and child.created is not None and now - child.created >= AGE
-
-
-def _deletion(kind: str, child: Job | Snapshot | Volume, why: str) -> Deletion:
-    return Deletion(kind=kind, namespace=child.namespace, name=child.name, uid=child.uid, why=why)

@@ -15,25 +15,21 @@ from threading import Semaphore
 from typing import Final
 
 from reconciler import conditions, events
-from reconciler.caps import Crowd
 from reconciler.chores import combined
 from reconciler.cluster import CONCURRENCY, Cluster
-from reconciler.collisions import admitted
 from reconciler.errors import ClusterError, ReconcilerError
 from reconciler.leftovers import leftovers
 from reconciler.locks import explained
 from reconciler.model import API_VERSION, Rejected, Resource, Status
 from reconciler.observed import Children
-from reconciler.planning import blocked_starts
-from reconciler.plans import Advance, Deletion, Finish, Start, Wait
+from reconciler.plans import Advance, Decision, Deletion, Finish, Wait
 from reconciler.rendering import Renderer
 from reconciler.settings import Settings
-from reconciler.spreading import placed
 from reconciler.status import status_document
 from reconciler.steps import BUG, SUPERSEDED, Steps, Work
 from reconciler.strays import strays
 from reconciler.validation import fingerprint
-from reconciler.world import World, list_snapshots, look_around, observe
+from reconciler.world import World, list_snapshots, observe, weighed
 
 DELETIONS: Final = 200
 """How many children a tick deletes at most: no mistake of whoever made or labelled them costs more in a minute."""
@@ -122,16 +118,14 @@ class Tick:
 
     def _cases(self, world: World) -> list[_Case]:
         """Everything that may need a request; idle CRs, nearly all of them, are gone after this."""
-        parts = placed(part for each in world.resources for part in world.with_chores(each, now=self._now))
-        decided = [(part, self._steps.decided(part, world.children_of(part))) for part in parts]
-        decided = [(part, explained(decision, world.movers, now=self._now)) for part, decision in decided]
-        starting = [(part, decision.run) for part, decision in decided if isinstance(decision, Start)]
-        around = look_around(self._cluster, world, (part for part, _ in starting))
-        blocked = blocked_starts(starting, around)
+        movers = world.movers
+
+        def decided(part: Resource, children: Children) -> Decision:
+            return explained(self._steps.decided(part, children), movers, now=self._now)
+
+        chosen, around = weighed(self._cluster, world, decided, caps=self._settings.caps, now=self._now)
         work: defaultdict[str, list[Work]] = defaultdict(list)
-        crowd = Crowd(caps=self._settings.caps, jobs=world.jobs(), claims=world.claims)
-        willing = ((each, blocked.get(each.key, decision)) for each, decision in decided)
-        for part, decision in admitted(willing, crowd, now=self._now):
+        for part, decision in chosen:
             surroundings = around.get(part.key) or world.surroundings_of(part)
             work[part.uid].append(
                 self._steps.item(part, decision, children=world.children_of(part), surroundings=surroundings)

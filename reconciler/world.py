@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 
+from reconciler.caps import Crowd
 from reconciler.chores import with_chores
 from reconciler.cluster import Cluster, Object
 from reconciler.holds import paused
@@ -18,7 +19,11 @@ from reconciler.model import Chore, Kind, Rejected, Resource, Status
 from reconciler.naming import PRIVILEGED_MOVERS, SELECTOR
 from reconciler.observed import Children, Job, Pod, Snapshot, Surroundings, Volume
 from reconciler.observing import parse_job, parse_pod, parse_snapshot, parse_volume
-from reconciler.planning import needs_pods
+from reconciler.permission import admitted
+from reconciler.planning import blocked_starts, needs_pods
+from reconciler.plans import Decision, Start
+from reconciler.settings import Caps
+from reconciler.spreading import placed
 from reconciler.status import parse_status
 from reconciler.validation import fingerprint, parse, validate
 
@@ -115,6 +120,25 @@ def list_snapshots(cluster: Cluster, *, namespace: str | None) -> Mapping[Key, t
     """Our VolumeSnapshots by namespace, uid and chore of the CR they were made for."""
     listed = cluster.list_objects("VolumeSnapshot", namespace=namespace, selector=SELECTOR)
     return _by_owner(parse_snapshot(raw) for raw in listed)
+
+
+def weighed(
+    cluster: Cluster,
+    world: World,
+    decided: Callable[[Resource, Children], Decision],
+    *,
+    caps: Caps | None,
+    now: datetime,
+) -> tuple[list[tuple[Resource, Decision]], Mapping[tuple[str, str], Surroundings]]:
+    """What is decided of each CR and chore, as far as it may be carried out; and what surrounds those that are due."""
+    parts = placed(part for each in world.resources for part in world.with_chores(each, now=now))
+    choices = [(part, decided(part, world.children_of(part))) for part in parts]
+    starting = [(part, decision.run) for part, decision in choices if isinstance(decision, Start)]
+    around = look_around(cluster, world, (part for part, _ in starting))
+    blocked = blocked_starts(starting, around)
+    crowd = Crowd(caps=caps, jobs=world.jobs(), claims=world.claims)
+    willing = ((part, blocked.get(part.key, decision)) for part, decision in choices)
+    return admitted(willing, crowd, now=now), around
 
 
 def look_around(cluster: Cluster, world: World, starting: Iterable[Resource]) -> Mapping[tuple[str, str], Surroundings]:

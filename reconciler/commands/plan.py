@@ -4,23 +4,23 @@ import argparse
 import json
 import os
 import sys
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from reconciler import findings, offline
-from reconciler.arguments import add_cluster_arguments, instant
+from reconciler.arguments import add_cluster_arguments, add_files, instant
 from reconciler.caps import Crowd
 from reconciler.chores import with_chores
-from reconciler.collisions import admitted
 from reconciler.decision import decide, next_start
 from reconciler.holds import is_switched_off, paused
 from reconciler.leftovers import leftovers
 from reconciler.model import Rejected, Resource
-from reconciler.observed import Children, Surroundings, Volume
-from reconciler.planning import blocked_starts, start_plan
+from reconciler.observed import Children, Surroundings
+from reconciler.permission import admitted
+from reconciler.planning import start_plan
 from reconciler.plans import Advance, Decision, Deletion, Finish, Start, Wait
 from reconciler.settings import Settings, settings_of
 from reconciler.spreading import placed
@@ -50,10 +50,7 @@ class Row:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's options."""
     add_cluster_arguments(parser)
-    given = parser.add_argument(
-        "-f", "--files", nargs="+", metavar="FILE", help="files or folders instead of a cluster"
-    )
-    given.complete = {"bash": "_shtab_compgen_files", "zsh": "_files"}  # type: ignore[attr-defined]
+    add_files(parser)
     parser.add_argument("--at", type=instant, metavar="TIME", help="an RFC 3339 time (default: now)")
     parser.add_argument("--detailed-exitcode", action="store_true", help="exit with 2 when there is something to do")
     parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="how to print (default: text)")
@@ -92,10 +89,7 @@ def _of_files(
         if args.namespace in (None, each.namespace)
     ]
     parts = placed(part for each in looked_at for part in with_chores(each))
-    claims: defaultdict[str, dict[str, Volume]] = defaultdict(dict)
-    for (namespace, name), volume in world.claims.items():
-        claims[namespace][name] = volume
-    crowd = Crowd(caps=settings.caps, claims=claims)
+    crowd = Crowd(caps=settings.caps, claims=world.claims)
     decided = admitted(((each, decide(each, Children(), now=at)) for each in parts), crowd, now=at)
     rows = [_row(each, _started(each, decision, world.surroundings_of(each)), at) for each, decision in decided]
     return rows, world.findings
@@ -103,20 +97,15 @@ def _of_files(
 
 def _of_cluster(args: argparse.Namespace, at: datetime, settings: Settings) -> list[Row]:
     from reconciler.cluster import connect  # noqa: PLC0415 - with files nothing loads the Kubernetes client
-    from reconciler.world import look_around, observe  # noqa: PLC0415
+    from reconciler.world import observe, weighed  # noqa: PLC0415
 
     cluster = connect(context=args.context)
     world = observe(cluster, namespace=args.namespace, is_off=lambda status: settings.paused or is_switched_off(status))
-    parts = placed(part for each in world.resources for part in world.with_chores(each, now=at))
-    decided = [(each, decide(each, world.children_of(each), now=at)) for each in parts]
-    starting = [(each, decision.run) for each, decision in decided if isinstance(decision, Start)]
-    blocked = blocked_starts(starting, look_around(cluster, world, (each for each, _ in starting)))
-    crowd = Crowd(caps=settings.caps, jobs=world.jobs(), claims=world.claims)
-    waits = admitted(((each, blocked.get(each.key, decision)) for each, decision in decided), crowd, now=at)
-    rows = [_row(resource, decision, at) for resource, decision in waits]
+    decided, _ = weighed(cluster, world, partial(decide, now=at), caps=settings.caps, now=at)
+    rows = [_row(resource, decision, at) for resource, decision in decided]
     gone = [
         each
-        for part in parts
+        for part, _ in decided
         for each in leftovers(part, world.children_of(part), world.claims.get(part.namespace, {}), now=at)
     ]
     gone += strays((*world.resources, *world.rejected), world.children, world.claims, now=at)

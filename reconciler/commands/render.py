@@ -10,14 +10,14 @@ from typing import Any
 import yaml
 
 from reconciler import findings, offline
-from reconciler.arguments import instant
+from reconciler.arguments import add_files, complete_folders, instant
 from reconciler.chores import with_chores
 from reconciler.collisions import REASON as COLLISION
-from reconciler.collisions import admitted
 from reconciler.decision import decide
 from reconciler.errors import SetupError
 from reconciler.model import Resource, Run
 from reconciler.observed import Children
+from reconciler.permission import admitted
 from reconciler.plans import Start, Wait
 from reconciler.rehearsal import UNKNOWN_UID, rehearsed
 from reconciler.rendering import renderer
@@ -31,8 +31,7 @@ EXAMPLES = """
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's options."""
-    given = parser.add_argument("-f", "--files", nargs="+", required=True, metavar="FILE", help="files or folders")
-    given.complete = {"bash": "_shtab_compgen_files", "zsh": "_files"}  # type: ignore[attr-defined]
+    add_files(parser, required=True)
     parser.add_argument("--at", type=instant, metavar="TIME", help="an RFC 3339 time (default: now)")
     folder = parser.add_argument(
         "--templates",
@@ -40,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="templates to render with (default: $QUILL_TEMPLATES, else Quill's)",
     )
-    folder.complete = {"bash": "_shtab_compgen_dirs", "zsh": "_files -/"}  # type: ignore[attr-defined]
+    complete_folders(folder)
 
 
 def run(args: argparse.Namespace, *, now: datetime) -> int:

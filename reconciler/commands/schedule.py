@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from reconciler import findings, offline
-from reconciler.arguments import add_cluster_arguments, instant
+from reconciler.arguments import add_cluster_arguments, add_files, instant
 from reconciler.chores import with_chores
 from reconciler.decision import next_start
 from reconciler.errors import SetupError
@@ -58,10 +58,7 @@ class Day:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's options."""
     add_cluster_arguments(parser)
-    given = parser.add_argument(
-        "-f", "--files", nargs="+", metavar="FILE", help="files or folders instead of a cluster"
-    )
-    given.complete = {"bash": "_shtab_compgen_files", "zsh": "_files"}  # type: ignore[attr-defined]
+    add_files(parser)
     parser.add_argument("--at", type=instant, metavar="TIME", help="an RFC 3339 time (default: now)")
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--calendar", action="store_true", help="show how many run at once, for every ten minutes")

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from reconciler import assets, files
+from reconciler.arguments import complete_files, complete_folders
 from reconciler.crds import crd_file
 from reconciler.errors import SetupError
 from reconciler.model import API_GROUP, Kind
@@ -33,13 +34,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="put `# yaml-language-server: $schema=…` above each resource in these files and folders, "
         "instead of printing",
     )
-    given.complete = {"bash": "_shtab_compgen_files", "zsh": "_files"}  # type: ignore[attr-defined]
+    complete_files(given)
     parser.add_argument(
         "--location",
         metavar="URL",
         help="where editors find the schemas (default: DIR as seen from each file, else those of this installation)",
     )
-    folder.complete = {"bash": "_shtab_compgen_dirs", "zsh": "_files -/"}  # type: ignore[attr-defined]
+    complete_folders(folder)
 
 
 def run(args: argparse.Namespace, *, now: datetime) -> int:  # noqa: ARG001 - every verb is given the time

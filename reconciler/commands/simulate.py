@@ -15,12 +15,13 @@ from rich.console import Console
 from rich.progress import Progress
 
 from reconciler import findings, offline
-from reconciler.arguments import duration, instant, rate, span
+from reconciler.arguments import add_files, duration, instant, rate, span
 from reconciler.chores import with_chores
 from reconciler.errors import SetupError
+from reconciler.forecast import peak_of
 from reconciler.model import Resource
 from reconciler.settings import settings_of
-from reconciler.simulation import Assumptions, Attempt, Simulation, peak, simulated
+from reconciler.simulation import Assumptions, Attempt, Simulation, simulated
 from reconciler.status import format_duration, format_time
 from reconciler.tables import print_table
 
@@ -44,8 +45,7 @@ class Lateness:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's options."""
-    given = parser.add_argument("-f", "--files", nargs="+", required=True, metavar="FILE", help="files or folders")
-    given.complete = {"bash": "_shtab_compgen_files", "zsh": "_files"}  # type: ignore[attr-defined]
+    add_files(parser, required=True)
     parser.add_argument("--from", dest="start", type=instant, metavar="TIME", help="first tick (default: now)")
     parser.add_argument("--to", dest="end", type=instant, metavar="TIME", help="last tick (default: four weeks on)")
     parser.add_argument("--tick", type=duration, default=60.0, metavar="TIME", help="a tick this often (default: 1m)")
@@ -104,7 +104,7 @@ def _print(done: Simulation, when: str) -> None:
     by_key = _by_key(done.attempts)
     rows = [_cells(each, by_key[each.key], done.missed.get(each.key, 0)) for each in done.resources]
     print_table(("DOES", "MOVERS", "FAILED", "GIVEN UP", "MISSED", "LATEST", "BUSY", "NAME"), rows)
-    late, (most, moment) = _lateness(done.attempts), peak(done.attempts)
+    late, (most, moment) = _lateness(done.attempts), peak_of(done.attempts)
     print()
     counts = f"{len(done.attempts)} movers, {_failed(done.attempts)} failed, {sum(done.missed.values())} slots missed"
     print(when)
@@ -156,7 +156,7 @@ def _seconds(seconds: float) -> str:
 
 
 def _document(done: Simulation) -> dict[str, object]:
-    by_key, late, (most, moment) = _by_key(done.attempts), _lateness(done.attempts), peak(done.attempts)
+    by_key, late, (most, moment) = _by_key(done.attempts), _lateness(done.attempts), peak_of(done.attempts)
     return {
         "movers": len(done.attempts),
         "failed": _failed(done.attempts),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from reconciler import builds, crosschecks, files, findings, inventory, reports
+from reconciler.arguments import complete_files, complete_folders
 from reconciler.errors import SetupError
 from reconciler.files import Content, Report
 
@@ -37,25 +38,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     given = parser.add_argument(
         "files", nargs="*", metavar="FILE", help="a file, a folder, a pattern, or - for standard input"
     )
-    given.complete = {"bash": "_shtab_compgen_files", "zsh": "_files"}  # type: ignore[attr-defined]
-    folder = parser.add_argument(
-        "--kustomize",
-        nargs="+",
-        default=[],
-        type=Path,
-        metavar="DIR",
-        help="build a folder with kustomize or kubectl, and check what comes out",
-    )
-    folder.complete = {"bash": "_shtab_compgen_dirs", "zsh": "_files -/"}  # type: ignore[attr-defined]
-    folder = parser.add_argument(
-        "--templates",
-        nargs="+",
-        default=[],
-        type=Path,
-        metavar="DIR",
-        help="render the templates of a folder with samples, and check the objects",
-    )
-    folder.complete = {"bash": "_shtab_compgen_dirs", "zsh": "_files -/"}  # type: ignore[attr-defined]
+    complete_files(given)
+    for option, what in (
+        ("--kustomize", "build a folder with kustomize or kubectl, and check what comes out"),
+        ("--templates", "render the templates of a folder with samples, and check the objects"),
+    ):
+        folder = parser.add_argument(option, nargs="+", default=[], type=Path, metavar="DIR", help=what)
+        complete_folders(folder)
     parser.add_argument(
         "--strict-references",
         action="store_true",

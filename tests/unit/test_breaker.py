@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler import conditions
+from reconciler import conditions, endings
 from reconciler.admission import queued
 from reconciler.breaker import LONGEST_PAUSE, probed
 from reconciler.decision import decide
@@ -218,7 +218,7 @@ class Simulation:
                     self.starts.append((self.now, each.name))
                 case Finish():
                     del self.runs[each.name]
-                    status = conditions.finished(each, status, decision, now=self.now)
+                    status = endings.finished(each, status, decision, now=self.now)
                 case Advance():
                     status = conditions.advancing(status, decision, now=self.now)
                 case Wait():

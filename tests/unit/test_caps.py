@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from reconciler.admission import queued
 from reconciler.caps import Crowd
-from reconciler.conditions import accepted, finished, waiting
+from reconciler.conditions import accepted, waiting
 from reconciler.decision import decide
+from reconciler.endings import finished
 from reconciler.model import Action, CopyMethod, MoverResult
 from reconciler.observed import Children, JobState
 from reconciler.plans import Advance, Finish, Start, Wait

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler import conditions
+from reconciler import conditions, endings
 from reconciler.chores import combined, with_chores
 from reconciler.decision import decide
 from reconciler.locks import token_of
@@ -32,7 +32,7 @@ def verification(resource=SOURCE, **status):
 
 def after(chore, result):
     finish = Finish(run=RUN, result=result, ended=NOW)
-    return conditions.finished(chore, replace(chore.status, current_run=RUN), finish, now=NOW)
+    return endings.finished(chore, replace(chore.status, current_run=RUN), finish, now=NOW)
 
 
 def recorded(resource, status, chore=Chore.VERIFY):
@@ -122,7 +122,7 @@ def test_a_damaged_repository_is_not_well_however_good_the_backups_are():
     assert "verification failed: RepositoryDamaged: a pack is missing" in damaged.status.conditions[0].message
     backup = Finish(run=slot_run("12:00:00"), result=MoverResult(successful=True), ended=at("12:05:00"))
     main, chore = with_chores(damaged)
-    backed_up = conditions.finished(main, main.status, backup, now=at("12:05:00"))
+    backed_up = endings.finished(main, main.status, backup, now=at("12:05:00"))
     later = replace(damaged, status=combined(damaged.status, backed_up, {"verify": chore.status}))
     assert ready(later) == ("False", "RepositoryDamaged")
 
@@ -144,7 +144,7 @@ def test_the_next_good_verification_ends_it():
 def test_a_failure_of_the_syncs_is_said_before_that_of_a_chore():
     main, chore = with_chores(SOURCE)
     lost = Finish(run=RUN, result=MoverResult(successful=False, reason="WrongPassword"), ended=NOW)
-    failed = conditions.finished(main, main.status, lost, now=NOW)
+    failed = endings.finished(main, main.status, lost, now=NOW)
     both = combined(SOURCE.status, failed, {"verify": after(chore, DAMAGE)})
     assert ready(replace(SOURCE, status=both)) == ("False", "WrongPassword")
 
@@ -198,7 +198,7 @@ def test_a_paused_resource_removes_nothing():
 def test_a_lock_that_is_removed_is_recorded_in_the_status():
     chore = unlocking(locked_out())
     finish = Finish(run=Run(token=f"manual:{token_of(LOCK)}"), result=MoverResult(successful=True), ended=NOW)
-    done = conditions.finished(chore, replace(chore.status, current_run=finish.run), finish, now=NOW)
+    done = endings.finished(chore, replace(chore.status, current_run=finish.run), finish, now=NOW)
     status = combined(locked_out().status, with_chores(locked_out())[0].status, {Chore.UNLOCK: done})
     assert (status.locks, status.last_unlock_time, status.last_unlock_host) == ((), NOW, LOCK.host)
     assert combined(status, replace(status, chores={}), {Chore.UNLOCK: done}) == status
@@ -206,7 +206,7 @@ def test_a_lock_that_is_removed_is_recorded_in_the_status():
 
 def test_a_lock_that_stays_is_a_complaint_until_it_is_in_nobodys_way():
     chore = unlocking(locked_out())
-    failed = conditions.finished(chore, replace(chore.status, current_run=STUCK.run), STUCK, now=NOW)
+    failed = endings.finished(chore, replace(chore.status, current_run=STUCK.run), STUCK, now=NOW)
     main = conditions.waiting(locked_out().status, IDLE, now=NOW)
     listed = seen(make_source())
     complaining = replace(listed, status=combined(listed.status, main, {"unlock": failed}))
@@ -228,7 +228,7 @@ def test_what_was_found_stands_until_another_run_finds_otherwise(attempt):
     damaged = recorded(SOURCE, after(verification(), DAMAGE))
     chore = with_chores(damaged)[1]
     finish = Finish(run=replace(RUN, attempt=attempt), result=UNREACHABLE, ended=NOW)
-    shaky = recorded(damaged, conditions.finished(chore, chore.status, finish, now=NOW))
+    shaky = recorded(damaged, endings.finished(chore, chore.status, finish, now=NOW))
     assert (shaky.status.verified, ready(shaky)) == (False, ("False", "RepositoryDamaged"))
     mended = recorded(shaky, after(with_chores(shaky)[1], MoverResult(successful=True)))
     assert (mended.status.verified, ready(mended)) == (True, ("True", "WaitingForSchedule"))

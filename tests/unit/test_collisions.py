@@ -2,9 +2,10 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.collisions import admitted, collisions
+from reconciler.collisions import collisions
 from reconciler.conditions import waiting
 from reconciler.model import Status
+from reconciler.permission import admitted
 from reconciler.plans import Advance, Start, Wait
 from tests.factories import at, make_destination, make_job, make_prune, make_source, seen, slot_run
 

@@ -3,20 +3,10 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.conditions import (
-    MAX_ATTEMPTS,
-    accepted,
-    adopted,
-    advancing,
-    finished,
-    missed,
-    rejected,
-    retry_time,
-    started,
-    waiting,
-)
+from reconciler.conditions import accepted, adopted, advancing, missed, rejected, started, waiting
 from reconciler.decision import decide
-from reconciler.failures import FAILURES, Policy
+from reconciler.endings import finished, retry_time
+from reconciler.failures import FAILURES, MAX_ATTEMPTS, Policy
 from reconciler.model import Action, Image, Lock, MoverIdentity, MoverResult, Problem, Run, Status
 from reconciler.observed import Children
 from reconciler.plans import Advance, Finish, Start, Wait

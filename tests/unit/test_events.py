@@ -3,7 +3,8 @@ from itertools import pairwise
 
 import pytest
 
-from reconciler.conditions import accepted, finished, rejected, started
+from reconciler.conditions import accepted, rejected, started
+from reconciler.endings import finished
 from reconciler.events import notes, regarding
 from reconciler.model import Image, MoverResult, Problem, Run, Status
 from reconciler.plans import Finish

@@ -6,11 +6,11 @@ import pytest
 
 from reconciler import conditions
 from reconciler.chores import with_chores
-from reconciler.collisions import admitted
 from reconciler.decision import decide
 from reconciler.holds import is_switched_off, paused, restores_to_come
 from reconciler.model import CopyMethod, Verify
 from reconciler.observed import Children
+from reconciler.permission import admitted
 from reconciler.plans import Advance, Start, Wait
 from tests.factories import at, condition, make_destination, make_job, make_prune, make_source, seen, slot_run
 

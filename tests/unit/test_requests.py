@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler import conditions
+from reconciler import conditions, endings
 from reconciler.chores import with_chores
 from reconciler.decision import decide
 from reconciler.leftovers import leftovers
@@ -142,7 +142,7 @@ def run_to(result, resource=None):
     status = conditions.started(resource.status, RUN, created=at("12:00:05"), inferred=None)
     assert (status.last_slot, status.last_request) == (at("03:00:00"), None)
     finish = Finish(run=RUN, result=result, ended=at("12:01:00"))
-    return conditions.finished(replace(resource, status=status), status, finish, now=at("12:01:00"))
+    return endings.finished(replace(resource, status=status), status, finish, now=at("12:01:00"))
 
 
 @pytest.mark.parametrize("result", [GOOD, BAD], ids=["good", "bad"])

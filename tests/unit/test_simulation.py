@@ -2,10 +2,11 @@ from datetime import timedelta
 
 import pytest
 
+from reconciler.forecast import peak_of
 from reconciler.model import CopyMethod
 from reconciler.observed import Surroundings
 from reconciler.settings import Caps
-from reconciler.simulation import Assumptions, peak, simulated
+from reconciler.simulation import Assumptions, simulated
 from tests.factories import at, make_destination, make_prune, make_source, make_volume
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -109,11 +110,11 @@ def test_sources_of_one_slot_run_over_their_spread():
         make_source(name=f"s{each}", uid=f"u{each}", secret=f"r{each}", schedule="0 9 * * *", spread=HOUR)
         for each in range(12)
     ]
-    assert peak(simulate(*resources).attempts)[0] <= 2
+    assert peak_of(simulate(*resources).attempts)[0] <= 2
     alike = [
         make_source(name=f"s{each}", uid=f"u{each}", secret=f"r{each}", schedule="0 9 * * *") for each in range(12)
     ]
-    assert peak(simulate(*alike).attempts) == (12, at("09:00:00"))
+    assert peak_of(simulate(*alike).attempts) == (12, at("09:00:00"))
 
 
 def test_a_source_waits_for_the_first_backup_of_its_repository():
@@ -124,7 +125,7 @@ def test_a_source_waits_for_the_first_backup_of_its_repository():
 def test_the_caps_hold_here_too():
     many = [make_source(name=f"s{each}", uid=f"u{each}", secret=f"r{each}", schedule="0 9 * * *") for each in range(6)]
     done = simulate(*many, caps=Caps(overall=2))
-    assert peak(done.attempts) == (2, at("09:00:00"))
+    assert peak_of(done.attempts) == (2, at("09:00:00"))
     assert [each.late for each in done.attempts] == [5 * MINUTE * number for number in (0, 0, 1, 1, 2, 2)]
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler import conditions
+from reconciler import conditions, endings
 from reconciler.decision import decide, next_start
 from reconciler.model import MoverResult
 from reconciler.observed import Children
@@ -45,7 +45,7 @@ class Story:
         status = conditions.started(status, decision.run, created=server, inferred=None)
         self.missed = status.missed_slots
         end = Finish(run=decision.run, result=MoverResult(successful=True), ended=now)
-        return replace(resource, status=conditions.finished(replace(resource, status=status), status, end, now=now))
+        return replace(resource, status=endings.finished(replace(resource, status=status), status, end, now=now))
 
     def ticks(self, first, last, every=MINUTE):
         while first <= last:
