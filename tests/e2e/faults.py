@@ -81,7 +81,10 @@ def fill(stage, claim="data", content=b"content"):
 
 
 def begin_endless_backup(stage):
-    """A backup that would take hours is under way, and holds its lock; however large it was, a later one is no loss."""
+    """A backup that would take hours is under way, and holds its lock; however large it was, a later one is no loss.
+
+    It saves: restic 0.14 forgets a lock that it took less than 200 ms before a signal.
+    """
     stage.claim()
     with stage.volume() as root, (root / "file").open("wb") as file:
         file.truncate(1 << 40)

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tests.e2e.faults import begin_endless_backup, fill
 from tests.e2e.stage import kubectl, wait_until
 
 pytestmark = pytest.mark.e2e
@@ -13,23 +14,8 @@ RETRY = 120  # seconds that a clock must be ahead for the next attempt to be due
 @pytest.fixture
 def endless(stage):
     """A backup that would take hours is under way, and holds its lock."""
-    stage.claim()
-    with stage.volume() as root, (root / "endless").open("wb") as file:
-        file.truncate(1 << 40)
-    stage.source()
-    stage.tick()
-    wait_until("the mover to save files", lambda: _is_saving(stage) and stage.repository.locks())
+    begin_endless_backup(stage)
     return stage
-
-
-def _is_saving(stage):
-    """restic 0.14 forgets a lock that it took less than 200 ms before a signal."""
-    return any('"message_type":"status"' in text for text in stage.logs().values())
-
-
-def _mend(stage):
-    with stage.volume() as root:
-        (root / "endless").write_bytes(b"not any more")
 
 
 def _job_and_pod(stage):
@@ -41,7 +27,7 @@ def _job_and_pod(stage):
 def _retried(stage):
     """The next attempt ends well."""
     assert stage.status("nightly")["nextRetryTime"]
-    _mend(stage)
+    fill(stage)
     done = lambda: "lastSyncTime" in stage.status("nightly")  # noqa: E731
     stage.tick_until("the next attempt to succeed", done, later=RETRY)
     assert stage.status("nightly")["latestMoverStatus"]["result"] == "Successful"
@@ -76,7 +62,7 @@ def test_drained_node_is_no_failure(endless):
     _evict(endless.namespace, pod)
     wait_until("the pod to stop", lambda: _has_stopped(endless, pod))
     assert endless.repository.locks() == []
-    _mend(endless)  # the Job's next pod finds a small file
+    fill(endless)  # the Job's next pod finds a small file
     assert endless.sync("nightly")["result"] == "Successful"
     assert endless.status("nightly").get("consecutiveFailures", 0) == 0
     assert endless.repository.locks() == []

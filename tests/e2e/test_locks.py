@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.faults import begin_endless_backup, fill
 from tests.e2e.stage import kubectl, wait_until
 
 pytestmark = pytest.mark.e2e
@@ -18,26 +19,16 @@ LAST = 1600  # and for the last attempt
 @pytest.fixture
 def killed(stage):
     """The pod of a backup that was killed while it had its lock; its next attempt would be a short one."""
-    stage.claim()
-    with stage.volume() as root, (root / "endless").open("wb") as file:
-        file.truncate(1 << 40)
-    stage.source()
-    stage.tick()
-    wait_until("the mover to save files", lambda: _is_saving(stage) and stage.repository.locks())
+    begin_endless_backup(stage)
     (pod,) = stage.pods_of(stage.mover("nightly")["metadata"]["name"])
     name = pod["metadata"]["name"]
     for process in _processes(name):
         with suppress(ProcessLookupError):
             os.kill(process, signal.SIGKILL)
     wait_until("the container to be dead", lambda: stage.get("Pod", name)["status"]["phase"] == "Failed")
-    with stage.volume() as root:
-        (root / "endless").write_bytes(b"not any more")
+    fill(stage)
     (lock,) = stage.repository.locks()
     return name, lock
-
-
-def _is_saving(stage):
-    return any('"message_type":"status"' in text for text in stage.logs().values())
 
 
 def _processes(pod):

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from tests.ageing import Aged
+from tests.integration.stories import backed_up
 
 pytestmark = pytest.mark.integration
 
@@ -18,19 +19,6 @@ PRUNED = {
 }  # fmt: skip
 
 
-def backed_up(stage, **restic):
-    """A source whose first backup is over, and whose verification comes with the slot."""
-    asked_for = restic or {"verify": {"schedule": stage.schedule}}
-    stage.source(spec={"trigger": {"manual": "first"}}, restic=asked_for)
-    stage.tick(after=-100)
-    stage.take_snapshots()
-    stage.tick(after=-95)
-    stage.run_movers()
-    for after in (-90, -85, -80):
-        stage.tick(after=after)
-        stage.collect_garbage()
-
-
 def verified(stage, report):
     stage.tick()
     job = stage.only("Job")
@@ -41,7 +29,7 @@ def verified(stage, report):
 
 
 def test_a_verification_needs_the_repository_and_nothing_else(stage):
-    backed_up(stage)
+    backed_up(stage, verify={"schedule": stage.schedule})
     job = verified(stage, WHOLE)
     annotations, labels = job["metadata"]["annotations"], job["metadata"]["labels"]
     assert (annotations["scribe.backube/action"], annotations["scribe.backube/run"]) == ("check", stage.token)
@@ -51,7 +39,7 @@ def test_a_verification_needs_the_repository_and_nothing_else(stage):
 
 
 def test_its_result_is_in_the_status_and_its_job_goes(stage):
-    backed_up(stage)
+    backed_up(stage, verify={"schedule": stage.schedule})
     before = stage.status()
     verified(stage, WHOLE)
     stage.collect_garbage()
@@ -65,7 +53,7 @@ def test_its_result_is_in_the_status_and_its_job_goes(stage):
 
 
 def test_damage_makes_the_source_unready_until_it_is_mended(stage):
-    backed_up(stage)
+    backed_up(stage, verify={"schedule": stage.schedule})
     verified(stage, DAMAGE)
     assert stage.status()["verified"] is False
     assert stage.condition("Ready")[:2] == ("False", "RepositoryDamaged")
@@ -76,14 +64,14 @@ def test_damage_makes_the_source_unready_until_it_is_mended(stage):
 
 
 def test_it_is_told_in_events_of_its_own(stage):
-    backed_up(stage)
+    backed_up(stage, verify={"schedule": stage.schedule})
     verified(stage, DAMAGE)
     reasons = {each["reason"] for each in stage.list("Event")}
     assert {"VerificationStarted", "VerificationFailed", "TransferCompleted"} <= reasons
 
 
 def test_a_source_without_it_any_more_keeps_nothing_of_it(stage):
-    backed_up(stage)
+    backed_up(stage, verify={"schedule": stage.schedule})
     verified(stage, WHOLE)
     stage.edit("ReplicationSource", "nightly", restic={"verify": None})
     for after in (15, 20, 25):
@@ -95,7 +83,7 @@ def test_a_source_without_it_any_more_keeps_nothing_of_it(stage):
 
 def test_damage_is_not_said_any_more_when_nobody_asks_for_verifications(stage):
     """The failed Job stays for inspection, and the chore's status with it."""
-    backed_up(stage)
+    backed_up(stage, verify={"schedule": stage.schedule})
     verified(stage, DAMAGE)
     stage.edit("ReplicationSource", "nightly", restic={"verify": None})
     for after in (15, 20):

@@ -6,6 +6,7 @@ And a verification that reads the data in parts, whatever happens in between.
 import pytest
 
 from tests.integration.stage import UNREACHABLE, MortalServer
+from tests.integration.stories import backed_up
 from tests.integration.test_crashes import crash_points, ends_of, heals
 
 pytestmark = pytest.mark.integration
@@ -19,30 +20,18 @@ DIFFERENT = {"result": "Failed", "reason": "DrillFailed", "phase": "compare", "m
 DAMAGE = {"result": "Failed", "reason": "RepositoryDamaged", "phase": "check", "message": "a pack is missing"}
 
 
-def backed_up(stage, **restic):
-    """A source whose first backup is over, and whose chore comes with the slot."""
-    stage.source(spec={"trigger": {"manual": "first"}}, restic=restic or {"drill": {"schedule": stage.schedule}})
-    stage.tick(after=-100)
-    stage.take_snapshots()
-    stage.tick(after=-95)
-    stage.run_movers()
-    for after in (-90, -85, -80):
-        stage.tick(after=after)
-        stage.collect_garbage()
-
-
 def drill_is_due(stage):
-    backed_up(stage)
+    backed_up(stage, drill={"schedule": stage.schedule})
 
 
 def drill_is_over(stage):
-    backed_up(stage)
+    backed_up(stage, drill={"schedule": stage.schedule})
     stage.tick()
     stage.run_movers(RESTORED)
 
 
 def drill_has_failed(stage):
-    backed_up(stage)
+    backed_up(stage, drill={"schedule": stage.schedule})
     stage.tick()
     stage.run_movers(DIFFERENT)
 
@@ -59,7 +48,7 @@ def test_nothing_is_drilled_before_the_first_backup(stage):
 
 
 def test_a_drill_restores_into_a_new_volume_of_its_own_like_the_source(stage):
-    backed_up(stage)
+    backed_up(stage, drill={"schedule": stage.schedule})
     stage.tick()
     job = stage.only("Job")
     assert job["metadata"]["annotations"]["scribe.backube/action"] == "drill"
