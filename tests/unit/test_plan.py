@@ -4,22 +4,9 @@ import re
 import pytest
 
 from reconciler.cli import main
+from tests.unit.manifests import DESTINATION, SOURCE
 
 DUE, QUIET = "2026-01-02T03:00:00Z", "2026-01-02T03:20:00Z"
-SOURCE = """
-apiVersion: scribe.backube/v1alpha1
-kind: ReplicationSource
-metadata: {name: nightly, namespace: shop}
-spec: {sourcePVC: data, trigger: {schedule: 0 3 * * *}, restic: {resticConfig: repository}}
-"""
-DESTINATION = """
-apiVersion: scribe.backube/v1alpha1
-kind: ReplicationDestination
-metadata: {name: copy, namespace: dest}
-spec:
-  trigger: {manual: once}
-  restic: {resticConfig: repository, capacity: 1Gi, accessModes: [ReadWriteOnce]}
-"""
 PRUNE = SOURCE.replace("nightly", "prune").replace("sourcePVC: data, ", "").replace("y}", "y, resticArg: prune}")
 CLAIM = """
 apiVersion: v1

@@ -7,22 +7,10 @@ import yaml
 from reconciler import assets
 from reconciler.cli import main
 from reconciler.rehearsal import UNKNOWN_UID
+from tests.unit.manifests import DESTINATION, SOURCE
 
 DUE, QUIET = "2026-01-02T03:00:00Z", "2026-01-02T03:20:00Z"
-SOURCE = """
-apiVersion: scribe.backube/v1alpha1
-kind: ReplicationSource
-metadata: {name: nightly, namespace: shop}
-spec: {sourcePVC: data, trigger: {schedule: 0 3 * * *}, restic: {resticConfig: repository}}
-"""
-DESTINATION = """
-apiVersion: scribe.backube/v1alpha1
-kind: ReplicationDestination
-metadata: {name: copy, namespace: dest}
-spec:
-  trigger: {manual: once}
-  restic: {resticConfig: repository, capacity: 7Gi, accessModes: [ReadWriteOnce]}
-"""
+LARGE = DESTINATION.replace("1Gi", "7Gi")
 CLAIM = """
 apiVersion: v1
 kind: PersistentVolumeClaim
@@ -83,7 +71,7 @@ def test_a_backup_is_a_job_a_snapshot_and_a_volume(render):
 
 
 def test_a_restore_is_a_job_a_volume_and_an_image(render):
-    code, (job, volume, image), err = render(DESTINATION)
+    code, (job, volume, image), err = render(LARGE)
     assert (code, err) == (0, "")
     assert [each["kind"] for each in (job, volume, image)] == ["Job", "PersistentVolumeClaim", "VolumeSnapshot"]
     assert volume["spec"]["resources"]["requests"]["storage"] == "7Gi"
@@ -105,7 +93,7 @@ def test_a_size_that_is_only_assumed_is_said(render):
 
 
 def test_nothing_is_assumed_for_what_is_not_due(render):
-    code, bodies, err = render(SOURCE, DESTINATION, at=QUIET)
+    code, bodies, err = render(SOURCE, LARGE, at=QUIET)
     assert (code, len(bodies), err) == (0, 3, "")
 
 
@@ -116,7 +104,7 @@ def test_the_script_that_is_printed_is_what_a_tick_would_apply(render):
 
 
 def test_the_same_files_give_the_same_objects(render):
-    assert render(SOURCE, DESTINATION, CLAIM) == render(SOURCE, DESTINATION, CLAIM)
+    assert render(SOURCE, LARGE, CLAIM) == render(SOURCE, LARGE, CLAIM)
 
 
 def test_another_slot_gives_other_names(render):
@@ -125,7 +113,7 @@ def test_another_slot_gives_other_names(render):
 
 
 def test_every_due_run_of_every_file_is_printed(render):
-    _, bodies, _ = render(SOURCE, SOURCE.replace("nightly", "second"), DESTINATION, CLAIM)
+    _, bodies, _ = render(SOURCE, SOURCE.replace("nightly", "second"), LARGE, CLAIM)
     owned = [owners(each)[0][1] for each in bodies if each["kind"] == "Job"]
     assert owned == ["nightly", "second", "copy"]
     assert len(bodies) == 9

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from reconciler.cli import main
+from tests.unit.manifests import DESTINATION
 
 SOURCE = """
 apiVersion: scribe.backube/v1alpha1
@@ -17,14 +18,6 @@ spec:
   sourcePVC: data
   trigger: {schedule: "0 3 * * *"}
   restic: {resticConfig: NAME}
-"""
-DESTINATION = """
-apiVersion: scribe.backube/v1alpha1
-kind: ReplicationDestination
-metadata: {name: copy, namespace: dest}
-spec:
-  trigger: {manual: once}
-  restic: {resticConfig: repository, capacity: 1Gi, accessModes: [ReadWriteOnce]}
 """
 MANY = [SOURCE.replace("NAME", f"s{number}") for number in range(6)]
 AT = ["--at", "2026-01-02T00:30:00Z"]
