@@ -417,7 +417,7 @@ explain() {
 # itself): it passes on only the first, and may die of it before it knows its child.
 interrupt() {
     interrupted=yes
-    [ -z "$child" ] || insist "$child" >/dev/null 2>&1 &
+    [ -z "$child" ] || insist "$child" >/dev/null 2>&1 4<&- 5>&- &
 }
 
 insist() {
@@ -438,16 +438,18 @@ run() {
     shift 2
     [ -z "$interrupted" ] || return "$code"
     rm -f "$work/said"
-    QUILL_SAID=$work/said awk "$shared$listen" <"$work/pipe" &
+    # Both ends of the pipe are open before either child begins: one that is killed at once cannot leave the other waiting.
+    exec 3<>"$work/pipe" 4<"$work/pipe" 5>"$work/pipe" 3>&-
+    QUILL_SAID=$work/said awk "$shared$listen" <&4 4<&- 5>&- &
     listener=$!
     began=$(date +%s)
-    # timeout, too, must not be waited for to open the pipe: both ends are opened by children.
     if [ "$output" = - ]; then
-        timeout -k "$grace" -s INT "$limit" restic "$@" </dev/null >"$work/pipe" 2>&1 &
+        timeout -k "$grace" -s INT "$limit" restic "$@" </dev/null >&5 2>&1 4<&- 5>&- &
     else
-        timeout -k "$grace" -s INT "$limit" restic "$@" </dev/null >"$output" 2>"$work/pipe" &
+        timeout -k "$grace" -s INT "$limit" restic "$@" </dev/null >"$output" 2>&5 4<&- 5>&- &
     fi
     child=$!
+    exec 4<&- 5>&-
     [ -z "$interrupted" ] || interrupt
     await "$child"
     child='' result=$code
