@@ -15,6 +15,8 @@ HOUR = timedelta(minutes=55)  # Jobs are dated by the API server's clock, and an
 
 def test_the_simulation_and_real_movers_agree_over_a_compressed_hour(stage):
     stage.claim()
+    with stage.volume() as root:
+        (root / "file").write_bytes(b"content")
     start = datetime.now(UTC).replace(microsecond=0)
     for name, trigger in {
         "often": {"schedule": "*/20 * * * *"},
