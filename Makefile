@@ -9,7 +9,7 @@ export CUSTOM_COMPILE_COMMAND := make requirements
 .NOTPARALLEL:
 .SILENT:
 .PHONY: help venv packages test lint format unit integration e2e demo bench cluster-up cluster-down \
-	requirements schemas structures docs wheel clean
+	requirements schemas structures docs argocd wheel clean
 
 help: ## list the targets
 	sed -nE 's/^([a-z0-9-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -81,6 +81,10 @@ structures: venv ## write schemas/kubernetes from the sources of the pinned Kube
 docs: venv ## write docs/failures.md and docs/rules.md from their tables
 	$(BIN)/python -c "from reconciler.failures import markdown; print(markdown(), end='')" > docs/failures.md
 	$(BIN)/python -c "from reconciler.rules import markdown; print(markdown(), end='')" > docs/rules.md
+
+argocd: venv ## write kustomize/components/argocd-health/actions.yaml from the scripts beside it
+	$(BIN)/python -c "from tests.argocd import actions_document; print(actions_document(), end='')" > .actions.yaml
+	mv .actions.yaml kustomize/components/argocd-health/actions.yaml
 
 wheel: venv ## the distribution, into dist/
 	$(BIN)/python -m build --wheel --no-isolation

@@ -1,7 +1,8 @@
-"""What keeps runs from starting though nothing is wrong: a pause that is not the CR's own, or a restore to come. Pure.
+"""What keeps runs from starting though nothing is wrong: a pause that the spec does not ask for, or a restore to come.
 
-A pause from outside works as spec.paused does, to the last detail: what runs is left to end, attempts end, and slots
-that pass are not made up for, since the status remembers that there was no schedule (decision.schedule_since).
+Pure. A pause by an annotation or the switch works as spec.paused does, to the last detail: what runs is left to end,
+attempts end, and slots that pass are not made up for, since the status remembers that there was no schedule
+(decision.schedule_since).
 """
 
 from collections import defaultdict
@@ -18,15 +19,25 @@ RESTORE: Final = "WaitingForRestore"
 
 
 def paused(resource: Resource, *, switch: bool, annotations: Mapping[str, str]) -> Resource:
-    """The CR as paused if the installation's switch or its namespace's annotation says so, with what would end that."""
+    """The CR as paused if the installation's switch, or an annotation of its namespace or of its own, says so.
+
+    And with what would end that; ``annotations`` are those of the namespace.
+    """
     ends = [_SWITCH] if switch else []
-    if annotations.get(PAUSED, "false") != "false":
+    if asks_for_pause(annotations):
         ends.append(f"namespace {resource.namespace} is no longer annotated with {PAUSED}")
+    if resource.annotated_pause:
+        ends.append(f"this resource is no longer annotated with {PAUSED}")
     if not ends:
         return resource
     if resource.spec.paused:
         ends.append("spec.paused is removed")
     return replace(resource, spec=replace(resource.spec, paused=True), paused_until=" and ".join(ends))
+
+
+def asks_for_pause(annotations: Mapping[str, str]) -> bool:
+    """Whether the annotations of a CR or a namespace pause it."""
+    return annotations.get(PAUSED, "false") != "false"
 
 
 def is_switched_off(status: Status) -> bool:

@@ -237,9 +237,9 @@ class Resource:
     """A valid ReplicationSource or ReplicationDestination as it was listed, or one chore of it (chores.py).
 
     ``accepted_slot`` is the held slot that a user accepted by an annotation, ``requested`` what annotations ask for
-    (requests.py), ``paused_until`` what would end a pause that is not its own (holds.py); ``chore`` is empty for the
-    CR's own syncs; ``dead_locks`` has only the chore that removes the first of them (locks.py). ``place`` is where in
-    the window of its spread it begins, from 0 to 1 (spreading.py).
+    (requests.py), ``annotated_pause`` that one pauses it, ``paused_until`` what would end a pause that its spec does
+    not ask for (holds.py); ``chore`` is empty for the CR's own syncs; ``dead_locks`` has only the chore that removes
+    the first of them (locks.py). ``place`` is where in the window of its spread it begins, from 0 to 1 (spreading.py).
     """
 
     kind: Kind
@@ -253,6 +253,7 @@ class Resource:
     status: Status
     accepted_slot: str | None = None
     requested: str = ""
+    annotated_pause: bool = False
     paused_until: str = ""
     deleting: bool = False
     chore: str = ""

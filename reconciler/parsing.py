@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from reconciler.duration import parse_duration
 from reconciler.hashed import plain
+from reconciler.holds import asks_for_pause
 from reconciler.model import Action, CopyMethod, Drill, Guard, Kind, Resource, Spec, Status, Verify
 from reconciler.naming import ACCEPT_SHRUNKEN
 from reconciler.requests import requested
@@ -32,6 +33,7 @@ def parse(raw: Mapping[str, Any]) -> Resource:
         status=parse_status(raw.get("status") or {}) if "uid" in metadata else Status(),
         accepted_slot=annotations.get(ACCEPT_SHRUNKEN),
         requested=requested(annotations),
+        annotated_pause=asks_for_pause(annotations),
         deleting="deletionTimestamp" in metadata,
     )
 

@@ -1,4 +1,4 @@
-"""Go binaries of the cluster, built once from the pinned modules under go/ and cached outside the checkout."""
+"""Go binaries of the cluster and its tests, built once from the modules under go/ and cached outside the checkout."""
 
 import contextlib
 import hashlib
@@ -33,9 +33,10 @@ PACKAGES = {
     "csi-snapshotter": ("snapshotter", f"{SNAPSHOTTER}/csi-snapshotter"),
     "versitygw": ("versitygw", "github.com/versity/versitygw/cmd/versitygw"),
     "csi-sanity": ("csi-sanity", "github.com/kubernetes-csi/csi-test/v5/cmd/csi-sanity"),
+    "argo-lua": ("argo-lua", "."),
 }
 CONTROL_PLANE = ("etcd", "kube-apiserver")
-NODE = tuple(name for name in PACKAGES if name != "csi-sanity")
+NODE = tuple(name for name in PACKAGES if name not in ("argo-lua", "csi-sanity"))
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Target:
     @property
     def path(self) -> Path:
         digest = hashlib.sha256()
-        for part in (self.module / "go.mod", self.module / "go.sum"):
+        for part in (self.module / "go.mod", self.module / "go.sum", *sorted(self.module.glob("*.go"))):
             digest.update(part.read_bytes())
         digest.update(repr((FLAGS, self.ldflags)).encode())
         return cache() / "bin" / f"{self.module.name}-{digest.hexdigest()[:12]}" / self.name

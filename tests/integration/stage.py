@@ -207,19 +207,20 @@ class Stage:
     def _run_mover(self, job, report):
         name, end = job["metadata"]["name"], f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
         well = report["result"] == "Successful"
-        pod = self.api.create(_pod_of(job))
         ended = {"exitCode": int(not well), "reason": "Completed" if well else "Error", "message": json.dumps(report)}
-        container = {"name": "restic", "image": "restic:test", "imageID": "", "ready": False, "restartCount": 0}
-        self._status(pod, {
-            "phase": "Succeeded" if well else "Failed",
-            "containerStatuses": [{**container, "state": {"terminated": ended}}],
-        })  # fmt: skip
+        self.start_pod(job, "Succeeded" if well else "Failed", {"terminated": ended})
         counted = {"succeeded": 1, "completionTime": end} if well else {"failed": 1}
         conditions = [
             {"type": kind, "status": "True", "reason": reason, "message": "", "lastTransitionTime": end}
             for kind, reason in _ENDS[well]
         ]
         self._status(self.get("Job", name), {"startTime": end, **counted, "conditions": conditions})
+
+    def start_pod(self, job, phase, state):
+        """The pod of a Job, in this phase, its container in this state."""
+        container = {"name": "restic", "image": "restic:test", "imageID": "", "ready": False, "restartCount": 0}
+        status = {"phase": phase, "containerStatuses": [{**container, "state": state}]}
+        self._status(self.api.create(_pod_of(job)), status)
 
     def collect_garbage(self):
         """The garbage collector and the claim protection controller, until nothing is left to do."""
@@ -240,9 +241,13 @@ class Stage:
 
     def started_a_minute_ago(self, kind, name):
         """Move the start of the last run back: a story takes less than a second, of which Kubernetes knows no parts."""
+        self.set_back(kind, name, "lastSyncStartTime", minutes=1)
+
+    def set_back(self, kind, name, field, *, minutes):
+        """The same for any time in a status."""
         resource = self.get(kind, name)
-        began = datetime.fromisoformat(resource["status"]["lastSyncStartTime"]) - timedelta(minutes=1)
-        self._status(resource, {"lastSyncStartTime": f"{began:%Y-%m-%dT%H:%M:%SZ}"})
+        moment = datetime.fromisoformat(resource["status"][field]) - timedelta(minutes=minutes)
+        self._status(resource, {field: f"{moment:%Y-%m-%dT%H:%M:%SZ}"})
 
     def _status(self, body, status):
         self.api.merge(body["kind"], self.namespace, body["metadata"]["name"], {"status": status}, subresource="status")

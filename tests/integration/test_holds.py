@@ -13,9 +13,10 @@ OFF = Settings(paused=True)
 DAY = 86400
 
 
-def annotate(stage, value):
+def annotate(stage, value, *, of=("Namespace", None, None)):
+    kind, namespace, name = of
     annotations = {"metadata": {"annotations": {"scribe.backube/paused": value}}}
-    stage.api.merge("Namespace", None, stage.namespace, annotations)
+    stage.api.merge(kind, namespace, name or stage.namespace, annotations)
 
 
 class ByNamespace:
@@ -31,6 +32,19 @@ class ByNamespace:
         annotate(stage, None)
 
 
+class ByItsOwnAnnotation:
+    said = "this resource is no longer annotated with scribe.backube/paused"
+
+    @staticmethod
+    def begin(stage):
+        annotate(stage, "true", of=("ReplicationSource", stage.namespace, "nightly"))
+        return {}
+
+    @staticmethod
+    def end(stage):
+        annotate(stage, None, of=("ReplicationSource", stage.namespace, "nightly"))
+
+
 class BySwitch:
     said = "QUILL_PAUSED in the ConfigMap quill-settings is false"
 
@@ -43,7 +57,9 @@ class BySwitch:
         pass
 
 
-PAUSES = pytest.mark.parametrize("pause", [ByNamespace, BySwitch], ids=["namespace", "switch"])
+PAUSES = pytest.mark.parametrize(
+    "pause", [ByNamespace, ByItsOwnAnnotation, BySwitch], ids=["namespace", "its-own-annotation", "switch"]
+)
 
 
 @PAUSES

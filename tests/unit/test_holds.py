@@ -17,6 +17,7 @@ from tests.factories import at, condition, make_destination, make_job, make_prun
 HOURLY = seen(make_source(verify=Verify(schedule="0 5 * * *")), last_sync_time=at("08:40:00"))
 ANNOTATED = {"scribe.backube/paused": "true"}
 OF_NAMESPACE = "namespace shop is no longer annotated with scribe.backube/paused"
+OF_ITS_OWN = "this resource is no longer annotated with scribe.backube/paused"
 OF_SWITCH = "QUILL_PAUSED in the ConfigMap quill-settings is false"
 
 
@@ -43,9 +44,15 @@ def held(resource=HOURLY, *, switch=False, **annotations):
             id="its-own-too",
         ),
         pytest.param(held(make_source(paused=True)), "spec.paused is removed", id="its-own"),
+        pytest.param(held(make_source(annotated_pause=True)), OF_ITS_OWN, id="its-own-annotation"),
+        pytest.param(
+            held(make_source(annotated_pause=True, paused=True), paused="true"),
+            f"{OF_NAMESPACE} and {OF_ITS_OWN} and spec.paused is removed",
+            id="annotations-of-both-and-its-spec",
+        ),
     ],
 )
-def test_nothing_starts_while_any_of_three_pauses_it_and_the_reason_is_said(resource, until):
+def test_nothing_starts_while_anything_pauses_it_and_the_reason_is_said(resource, until):
     decision = decide(resource, Children(), now=at("09:00:00"))
     if until is None:
         assert isinstance(decision, Start)

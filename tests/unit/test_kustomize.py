@@ -12,6 +12,7 @@ import yaml
 import reconciler
 from reconciler.naming import MANAGED_BY
 from reconciler.settings import PAUSED, VARIABLES, Caps, Settings, settings_of
+from tests import argocd
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = ROOT / "templates"
@@ -342,3 +343,34 @@ def test_a_name_reference_points_at_a_field_that_exists(kind, path):
         assert part in schema["properties"]
         schema = schema["properties"][part]
     assert schema["type"] == "string"
+
+
+ARGOCD = """
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: argocd-cm}
+data: {url: https://argocd.example}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "more"),
+    [
+        pytest.param("namespace: argocd\nresources: [cm.yaml]\n", {"url": "https://argocd.example"}, id="its-own"),
+        pytest.param(
+            "namespace: argocd\nconfigMapGenerator: [{name: argocd-cm, options: {disableNameSuffixHash: true}}]\n",
+            {},
+            id="one-of-somebody-else",
+        ),
+    ],
+)
+def test_argo_cd_is_given_the_scripts_as_they_are_and_keeps_its_own_settings(user_overlay, text, more):
+    objects = user_overlay(text + "components: [BASE]\n", base="components/argocd-health", files={"cm.yaml": ARGOCD})
+    settings = only(objects, "ConfigMap")
+    assert settings["metadata"]["name"] == "argocd-cm"
+    given = {}
+    for kind in ("ReplicationSource", "ReplicationDestination"):
+        folder = argocd.CUSTOMIZATIONS / kind
+        given[f"resource.customizations.health.scribe.backube_{kind}"] = (folder / "health.lua").read_text()
+        given[f"resource.customizations.actions.scribe.backube_{kind}"] = argocd.actions_document(folder / "actions")
+    assert settings["data"] == given | more, "run: make argocd"

@@ -39,6 +39,19 @@ def test_a_listed_resource_is_as_the_server_says():
     assert not resource.deleting
 
 
+@pytest.mark.parametrize(
+    ("annotations", "expected"),
+    [
+        pytest.param(None, False, id="none"),
+        pytest.param({"scribe.backube/paused": "false"}, False, id="false"),
+        pytest.param({"scribe.backube/paused": ""}, True, id="without-a-value"),
+        pytest.param({"scribe.backube/paused": "true"}, True, id="true"),
+    ],
+)
+def test_an_annotation_of_its_own_pauses_a_resource(annotations, expected):
+    assert parse(listed(annotations=annotations)).annotated_pause is expected
+
+
 def test_a_resource_from_a_file_has_no_history():
     resource = parse(SOURCE | {"status": status_document(FULL)})
     assert (resource.uid, resource.generation, resource.resource_version) == ("", 0, "")

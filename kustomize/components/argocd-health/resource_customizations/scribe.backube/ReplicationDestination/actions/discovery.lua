@@ -1,0 +1,1 @@
+../../ReplicationSource/actions/discovery.lua

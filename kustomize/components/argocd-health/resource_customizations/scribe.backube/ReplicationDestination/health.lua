@@ -1,0 +1,1 @@
+../ReplicationSource/health.lua
