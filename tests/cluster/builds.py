@@ -33,9 +33,10 @@ PACKAGES = {
     "csi-snapshotter": ("snapshotter", f"{SNAPSHOTTER}/csi-snapshotter"),
     "versitygw": ("versitygw", "github.com/versity/versitygw/cmd/versitygw"),
     "csi-sanity": ("csi-sanity", "github.com/kubernetes-csi/csi-test/v5/cmd/csi-sanity"),
+    "kubeconform": ("kubeconform", "github.com/yannh/kubeconform/cmd/kubeconform"),
 }
 CONTROL_PLANE = ("etcd", "kube-apiserver")
-NODE = tuple(name for name in PACKAGES if name != "csi-sanity")
+NODE = tuple(name for name in PACKAGES if name not in ("csi-sanity", "kubeconform"))
 
 
 @dataclass(frozen=True)
