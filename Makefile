@@ -3,13 +3,15 @@ PYTHON ?= python3
 BIN := .venv/bin
 COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-build-isolation \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+IMAGE ?= quill
+DIST ?= dist
 export CUSTOM_COMPILE_COMMAND := make requirements
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .SILENT:
 .PHONY: help venv packages test lint format unit integration e2e demo bench cluster-up cluster-down \
-	requirements schemas structures docs argocd wheel clean
+	requirements schemas structures docs argocd wheel release clean
 
 help: ## list the targets
 	sed -nE 's/^([a-z0-9-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -88,6 +90,12 @@ argocd: venv ## write kustomize/components/argocd-health/actions.yaml from the s
 
 wheel: venv ## the distribution, into dist/
 	$(BIN)/python -m build --wheel --no-isolation
+
+release: venv ## install.yaml and crds.yaml, into DIST=dist; IMAGE=registry.example/quill says where the image is
+	mkdir -p $(DIST)
+	$(BIN)/kubectl kustomize kustomize/crds > $(DIST)/crds.yaml
+	$(BIN)/kubectl kustomize kustomize/overlays/cluster > $(DIST)/install.yaml
+	sed -i 's|^\( *image: \)quill:|\1$(IMAGE):|' $(DIST)/install.yaml
 
 clean: ## remove caches and build results, but not .venv
 	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

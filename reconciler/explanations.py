@@ -97,6 +97,8 @@ def _rule_problem(schema: Mapping[str, Any], violation: Violation) -> Problem:
     path, field = _dotted(violation.path), rule.get("fieldPath", "")
     if rule["reason"] == "FieldValueForbidden":
         return Problem(path + field, rule["message"], rule="forbidden-field")
+    if rule["reason"] == "FieldValueInvalid":
+        return Problem(path + field, rule["message"], rule="out-of-bounds")
     return Problem(path + field, f"is missing: {rule['message']}" if field else rule["message"], rule="missing-field")
 
 

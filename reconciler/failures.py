@@ -142,7 +142,7 @@ _ROWS: Final = (
         reason="OOMKilled",
         policy=Policy.RETRY,
         meaning="The mover took more memory than its container may.",
-        remedy="Raise the memory limit in templates/mover.yaml.j2 or of the namespace's LimitRange.",
+        remedy="Raise the memory limit in mover-container.yaml.j2 or of the namespace's LimitRange.",
     ),
     Failure(
         reason="Evicted",

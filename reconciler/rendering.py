@@ -115,7 +115,7 @@ class Renderer:
         except TemplateSyntaxError as error:
             raise RenderError(f"{error.name or template}:{error.lineno}: {error.message}") from error
         except (TemplateError, ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
-            raise RenderError(f"{template}{_line(error, self._folder)}: {error}") from error
+            raise RenderError(f"{_place(error, self._folder) or template}: {error}") from error
 
     def _read_script(self) -> str:
         try:
@@ -149,12 +149,13 @@ def _literal(text: str) -> str:
     return text.replace("$", "$$")
 
 
-def _line(error: Exception, folder: Path) -> str:
-    """``:<line>`` of the template where it failed, which Jinja keeps in the traceback only."""
+def _place(error: Exception, folder: Path) -> str:
+    """``<template>:<line>`` where it failed, which only the traceback knows: it may be one that is included."""
     found, trace = "", error.__traceback__
     while trace:
-        if trace.tb_frame.f_code.co_filename.startswith(str(folder)):
-            found = f":{trace.tb_lineno}"
+        file = Path(trace.tb_frame.f_code.co_filename)
+        if file.parent == folder:
+            found = f"{file.name}:{trace.tb_lineno}"
         trace = trace.tb_next
     return found
 

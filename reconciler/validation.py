@@ -1,7 +1,7 @@
 """Custom resources as the API server lists them or files hold them, to ``Resource`` or to problems in plain words.
 
-The only module that imports jsonschema. What is valid is written in schemas/, but for cron strings, time zones and
-sizes, which a schema cannot judge. A user's mistake is a value here, never an exception, and all of them are found.
+The only module that imports jsonschema. What is valid is written in schemas/, but for cron strings, time zones
+and days, which a schema cannot judge. A user's mistake is a value here, never an exception, and all of them are found.
 """
 
 import hashlib
@@ -22,7 +22,6 @@ from reconciler.duration import parse_duration
 from reconciler.explanations import Violation, explained, type_problem
 from reconciler.model import API_GROUP, Kind, Problem, Resource
 from reconciler.parsing import parse
-from reconciler.quantity import parse_quantity
 
 __all__ = ["fingerprint", "parse", "validate"]
 
@@ -120,8 +119,6 @@ def _judged(spec: Mapping[str, Any]) -> Iterator[Problem]:
         if isinstance(zone, str) and (sentence := schedule.zone_problem(zone)):
             hint = hints.near_value(zone, schedule.known_zones())
             yield Problem("spec.trigger.timeZone", sentence, hint, "time-zone")
-    if isinstance(restic, Mapping) and _is_zero(restic.get("capacity")):
-        yield Problem("spec.restic.capacity", "must be more than 0", rule="out-of-bounds")
     if isinstance(restic, Mapping) and _is_no_date(restic.get("restoreAsOf")):
         sentence = f"{restic['restoreAsOf'][:10]} names a day that the calendar does not have"
         yield Problem("spec.restic.restoreAsOf", sentence, rule="bad-format")
@@ -144,13 +141,6 @@ def _at(spec: Mapping[str, Any], path: Iterable[str]) -> object:
     for name in path:
         found = found.get(name) if isinstance(found, Mapping) else None
     return found
-
-
-def _is_zero(capacity: object) -> bool:
-    try:
-        return isinstance(capacity, str) and parse_quantity(capacity) == 0
-    except ValueError:
-        return False
 
 
 def _is_no_date(moment: object) -> bool:

@@ -34,9 +34,12 @@ PACKAGES = {
     "versitygw": ("versitygw", "github.com/versity/versitygw/cmd/versitygw"),
     "csi-sanity": ("csi-sanity", "github.com/kubernetes-csi/csi-test/v5/cmd/csi-sanity"),
     "argo-lua": ("argo-lua", "."),
+    "kubeconform": ("kubeconform", "github.com/yannh/kubeconform/cmd/kubeconform"),
 }
 CONTROL_PLANE = ("etcd", "kube-apiserver")
-NODE = tuple(name for name in PACKAGES if name not in ("argo-lua", "csi-sanity"))
+_OTHERS = frozenset({"argo-lua", "csi-sanity", "kubeconform"})
+"""What is tested with, beside the cluster."""
+NODE = tuple(name for name in PACKAGES if name not in _OTHERS)
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,10 @@ After a change that is meant, `UPDATE_GOLDEN=1 .venv/bin/pytest tests/golden` wr
 """
 
 import os
-import re
 from pathlib import Path
 
 import pytest
 import yaml
-from kubernetes import client
 
 from reconciler import assets
 from reconciler.chores import with_chores
@@ -20,6 +18,7 @@ from reconciler.plans import JobPlan, SnapshotPlan, VolumePlan
 from reconciler.rehearsal import UNKNOWN_UID, rehearsed
 from reconciler.rendering import Renderer
 from tests.factories import at, make_destination, make_pod, make_prune, make_source, make_volume, seen, slot_run
+from tests.shapes import mistakes, type_of
 
 FOLDER = Path(__file__).parent
 SCRIPT = "(templates/mover.sh)"
@@ -93,33 +92,6 @@ def test_every_file_belongs_to_a_case():
     assert {file.stem for file in FOLDER.glob("*.yaml")} == set(CASES)
 
 
-ORDINARY_TYPES = {"str": str, "int": int, "bool": bool, "float": (int, float), "datetime": str, "object": object}
-SNAPSHOT = {"apiVersion": str, "kind": str, "metadata": "V1ObjectMeta", "spec": {
-    "volumeSnapshotClassName": str, "source": {"persistentVolumeClaimName": str, "volumeSnapshotContentName": str},
-}}  # fmt: skip
-TYPES = {"Job": "V1Job", "PersistentVolumeClaim": "V1PersistentVolumeClaim", "VolumeSnapshot": SNAPSHOT}
-
-
-def mistakes(value, kind, path=""):
-    """Fields that Kubernetes does not have, and values of another type than it has there."""
-    if isinstance(kind, str) and (match := re.fullmatch(r"List\[(.+)\]", kind)):
-        items = enumerate(value) if isinstance(value, list) else [("", None)]
-        return [each for index, item in items for each in mistakes(item, match[1], f"{path}[{index}]")]
-    if isinstance(kind, str) and (match := re.fullmatch(r"Dict\[str, (.+)\]", kind)):
-        return [each for key, item in value.items() for each in mistakes(item, match[1], f"{path}.{key}")]
-    if isinstance(kind, str) and kind not in ORDINARY_TYPES:
-        model = getattr(client, kind)
-        kind = {model.attribute_map[name]: found for name, found in model.openapi_types.items()}
-    if not isinstance(kind, dict):
-        expected = ORDINARY_TYPES.get(kind, kind)
-        right = isinstance(value, expected) and (expected is bool or not isinstance(value, bool))
-        return [] if right else [f"{path}: {value!r} is not a {kind}"]
-    if not isinstance(value, dict):
-        return [f"{path}: {value!r} is not an object"]
-    unknown = [f"{path}.{key}: unknown field" for key in value if key not in kind]
-    return unknown + [each for key in value if key in kind for each in mistakes(value[key], kind[key], f"{path}.{key}")]
-
-
 def golden(name):
     return yaml.safe_load((FOLDER / f"{name}.yaml").read_text())
 
@@ -127,7 +99,7 @@ def golden(name):
 @pytest.mark.parametrize("name", CASES)
 def test_kubernetes_has_every_field(name):
     body = golden(name)
-    assert mistakes(body, TYPES[body["kind"]]) == []
+    assert mistakes(body, type_of(body)) == []
 
 
 @pytest.mark.parametrize(
@@ -157,7 +129,7 @@ def test_a_typing_error_in_a_template_would_be_found(name, path, key, value, exp
     for step in path.split("."):
         parent = parent[int(step) if step.isdecimal() else step]
     parent[key] = value
-    assert mistakes(body, TYPES[body["kind"]]) == expected
+    assert mistakes(body, type_of(body)) == expected
 
 
 @pytest.mark.parametrize("name", ["backup-job", "backup-job-of-a-live-volume"])

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.integration
 
 EXAMPLES = ROOT / "tests" / "examples"
 KINDS = {"replicationsource": "ReplicationSource", "replicationdestination": "ReplicationDestination"}
-BEYOND_A_SCHEMA = {"cron-date-that-never-comes", "cron-out-of-range", "time-zone", "capacity-zero"}
+BEYOND_A_SCHEMA = {"cron-date-that-never-comes", "cron-out-of-range", "time-zone"}
 BEYOND_A_SCHEMA |= {"cron-hash-out-of-range"}
 BEYOND_A_SCHEMA |= {"not-yaml-after-a-good-document", "version-missing"}  # which kubectl does not send
 BEYOND_A_SCHEMA |= {"octal"}  # the number that YAML makes of it may be meant
@@ -166,3 +166,36 @@ def test_both_give_the_same_verdict_on_every_field(stage, kind, path, node):
         elif (theirs and not ours) or (ours - QUILL_ALONE and not theirs):
             disagreements[name] = ours, theirs
     assert disagreements == {}
+
+
+def synced(stage, kind, name):
+    status = {"status": {"lastSyncTime": "2026-01-02T03:00:00Z"}}
+    stage.api.merge(kind, stage.namespace, name, status, subresource="status")
+
+
+IDENTITY = "spec.restic.identity: Invalid value: cannot be changed after the first sync"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param("shop", "store", id="changed"),
+        pytest.param("shop", None, id="removed"),
+        pytest.param(None, "shop", id="added"),
+    ],
+)
+def test_the_identity_of_a_source_is_kept_from_its_first_sync_on(stage, before, after):
+    """What is in the repository under the old one would never be forgotten, nor continued."""
+    stage.source(restic={"identity": before} if before else {})
+    for identity in (after, before):
+        stage.edit("ReplicationSource", "nightly", restic={"identity": identity})
+    synced(stage, "ReplicationSource", "nightly")
+    with pytest.raises(Refusal, match=IDENTITY):
+        stage.edit("ReplicationSource", "nightly", restic={"identity": after})
+    stage.edit("ReplicationSource", "nightly", restic={"resticConfig": "moved"}, sourcePVC="renamed")
+
+
+def test_the_identity_to_restore_may_change_at_any_time(stage):
+    stage.destination(restic={"identity": "shop"})
+    synced(stage, "ReplicationDestination", "copy")
+    stage.edit("ReplicationDestination", "copy", restic={"identity": "store"})

@@ -1,10 +1,7 @@
 """The manifests as kustomize builds them: what a cluster would be given, not what the files say."""
 
 import os
-import subprocess
-import sys
 from functools import cache
-from pathlib import Path
 
 import pytest
 import yaml
@@ -13,11 +10,10 @@ import reconciler
 from reconciler.naming import MANAGED_BY
 from reconciler.settings import PAUSED, VARIABLES, Caps, Settings, settings_of
 from tests import argocd
+from tests.kustomizing import FOLDERS, FOUNDATIONS, ROOT, installed, is_component, kustomize
 
-ROOT = Path(__file__).parents[2]
 TEMPLATES = ROOT / "templates"
 OVERLAYS = ROOT / "kustomize" / "overlays"
-KUBECTL = Path(sys.executable).parent / "kubectl"
 
 CUSTOM_RESOURCES = {"replicationsources", "replicationdestinations"}
 FORBIDDEN = {
@@ -30,14 +26,6 @@ FORBIDDEN = {
     "pods/attach",
 }
 HARMLESS_VERBS = {"get", "list", "create", "patch", "delete"}
-
-
-def kustomize(folder):
-    if not KUBECTL.exists():
-        pytest.fail(f"{KUBECTL} is missing; run: make venv")
-    done = subprocess.run([KUBECTL, "kustomize", folder], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return list(yaml.safe_load_all(done.stdout))
 
 
 @cache
@@ -374,3 +362,33 @@ def test_argo_cd_is_given_the_scripts_as_they_are_and_keeps_its_own_settings(use
         given[f"resource.customizations.health.scribe.backube_{kind}"] = (folder / "health.lua").read_text()
         given[f"resource.customizations.actions.scribe.backube_{kind}"] = argocd.actions_document(folder / "actions")
     assert settings["data"] == given | more, "run: make argocd"
+
+
+def selected(policy):
+    return policy["spec"]["podSelector"]["matchLabels"].items()
+
+
+def test_the_network_policies_are_for_the_tick_and_the_movers():
+    objects = installed("overlays/cluster", "components/network-policy")
+    policies = {each["metadata"]["name"]: each for each in of_kind(objects, "NetworkPolicy")}
+    tick = tick_pod(objects)["metadata"]["labels"].items()
+    mover = yaml.safe_load((ROOT / "tests" / "golden" / "backup-job.yaml").read_text())
+    mover = mover["spec"]["template"]["metadata"]["labels"].items()
+    for name, own, other in (("quill-tick", tick, mover), ("quill-movers", mover, tick)):
+        assert selected(policies[name]) <= own
+        assert not selected(policies[name]) <= other
+        assert policies[name]["spec"]["policyTypes"] == ["Ingress", "Egress"]
+        assert "ingress" not in policies[name]["spec"]  # which is what denies it
+
+
+def test_all_components_go_together():
+    names = [each for each in FOLDERS if is_component(each) and each.count("/") == 1 and each not in FOUNDATIONS]
+    objects = installed("overlays/cluster", *names)
+    keys = [(each["kind"], each["metadata"].get("namespace"), each["metadata"]["name"]) for each in objects]
+    assert len(set(keys)) == len(keys) > len(overlay("cluster"))
+
+
+def test_a_shard_is_the_namespaced_overlay_without_the_definitions():
+    shard = installed("base", "components/sharded")
+    whole = [each for each in overlay("namespaced") if each["kind"] != "CustomResourceDefinition"]
+    assert yaml.safe_dump_all(shard).replace("quill-system", "default") == yaml.safe_dump_all(whole)

@@ -160,8 +160,7 @@ def test_a_run_that_would_wait_says_for_what(render):
 
 
 def test_other_templates_are_used(render, folder):
-    text = (folder / "mover.yaml.j2").read_text().replace("cpu: 50m", "cpu: 2")
-    (folder / "mover.yaml.j2").write_text(text)
+    (folder / "mover-container.yaml.j2").write_text("resources: {requests: {cpu: 2}}")
     job = render(SOURCE, CLAIM, options=["--templates", str(folder)])[1][0]
     assert job["spec"]["template"]["spec"]["containers"][0]["resources"]["requests"]["cpu"] == 2
 

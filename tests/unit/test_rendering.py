@@ -221,6 +221,23 @@ def test_a_broken_template_is_named_with_its_line(override, text, message):
 
 
 @pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        pytest.param("mover-pod", "\n{{ nope }}", "mover-pod.yaml.j2:2: 'nope' is undefined", id="included"),
+        pytest.param("mover-pod", "\n{% nope %}", "mover-pod.yaml.j2:2: Encountered", id="included-syntax"),
+        pytest.param("mover", "a: 1\nb: 2\nc: {{ nope }}", "mover.yaml.j2:3: 'nope' is undefined", id="extended"),
+        pytest.param(
+            "backup", PARENT + "{% block mounts %}\n{{ nope }}\n{% endblock %}", "backup.yaml.j2:3: 'nope'", id="block"
+        ),
+    ],
+)
+def test_the_template_that_is_named_is_the_broken_one(override, name, text, message):
+    with pytest.raises(RenderError) as caught:
+        rendered(override(**{name: text}), JOB)
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
     "expression",
     [
         "''.__class__.__mro__",
@@ -275,11 +292,46 @@ def test_a_template_that_is_overridden_still_extends_the_others(override):
 
 
 def test_a_change_of_the_parent_is_in_all_that_extend_it(override):
-    text = (TEMPLATES / "mover.yaml.j2").read_text().replace("cpu: 50m", "cpu: 2")
+    text = (TEMPLATES / "mover.yaml.j2").read_text().replace("backoffLimit: 0", "backoffLimit: 2")
     renderer = override(mover=text)
     for plan in (JOB, RESTORE, PRUNE):
-        resources = rendered(renderer, plan)["spec"]["template"]["spec"]["containers"][0]["resources"]
-        assert resources["requests"]["cpu"] == 2
+        assert rendered(renderer, plan)["spec"]["backoffLimit"] == 2
+
+
+POD = """
+nodeSelector: {disk: ssd}
+tolerations:
+  - key: backup
+    operator: Exists
+"""
+CONTAINER = """
+resources:
+  limits: {memory: 2Gi}
+"""
+
+
+@pytest.mark.parametrize("plan", [JOB, RESTORE, PRUNE], ids=["backup", "restore", "prune"])
+def test_fields_of_pod_and_container_are_in_every_mover(override, plan):
+    before = rendered(override(), plan)["spec"]["template"]["spec"]
+    pod = rendered(override(**{"mover-pod": POD, "mover-container": CONTAINER}), plan)["spec"]["template"]["spec"]
+    added = {"nodeSelector": {"disk": "ssd"}, "tolerations": [{"key": "backup", "operator": "Exists"}]}
+    (container,) = before["containers"]
+    assert pod == before | added | {"containers": [container | {"resources": {"limits": {"memory": "2Gi"}}}]}
+
+
+@pytest.mark.parametrize("text", ["", "\n", "{# nothing #}\n", "# nothing"])
+def test_they_may_be_empty(override, text):
+    pod = rendered(override(**{"mover-pod": text, "mover-container": text}), JOB)["spec"]["template"]["spec"]
+    assert "resources" not in pod["containers"][0]
+
+
+def test_what_the_mover_needs_is_not_changed_by_them(override):
+    own = "restartPolicy: Always\nsecurityContext: {}\nautomountServiceAccountToken: true\n"
+    before = rendered(override(), JOB)["spec"]["template"]["spec"]
+    pod = rendered(override(**{"mover-pod": own, "mover-container": "securityContext: {}\nimage: a"}), JOB)
+    (container,) = before["containers"]
+    expected = before | {"containers": [{key: container[key] for key in container if key != "resources"}]}
+    assert pod["spec"]["template"]["spec"] == expected
 
 
 OTHERS = """
@@ -343,7 +395,7 @@ def test_the_pods_labels_are_ours_beside_those_of_the_template(templates):
 
 def test_a_pod_of_a_template_without_labels_has_ours(override):
     text = (TEMPLATES / "mover.yaml.j2").read_text()
-    start, end = text.index("    metadata:"), text.index("    spec:\n      restartPolicy")
+    start, end = text.index("    metadata:"), text.index("    spec:\n      {")
     body = rendered(override(mover=text[:start] + text[end:]), JOB)
     assert body["spec"]["template"]["metadata"]["labels"]["app.kubernetes.io/component"] == "mover"
 

@@ -72,7 +72,7 @@ def test_the_samples_reach_every_branch(check, name, lines, number):
         pytest.param(
             {"mover": original("mover").replace('value: "60"', "value: 60")},
             [
-                "t/mover.yaml.j2:68:11: error: spec.template.spec.containers[0].env[",
+                "t/mover.yaml.j2:67:11: error: spec.template.spec.containers[0].env[",
                 "  hint: put it in quotes",
             ],
             id="number-for-text-in-the-only-env",
