@@ -13,12 +13,18 @@ from tests.cluster import kubectl
 ROOT = Path(__file__).parents[1]
 KUSTOMIZE = ROOT / "kustomize"
 FOLDERS = tuple(sorted(str(each.parent.relative_to(KUSTOMIZE)) for each in KUSTOMIZE.rglob("kustomization.yaml")))
-FOUNDATIONS = {"components/sharded": "base"}
+ARGOCD = "../tests/golden/argocd"
+FOUNDATIONS = {"components/argocd-health": ARGOCD, "components/sharded": "base"}
 """What a component is put on, where it is not the overlay for the whole cluster."""
 
 
 def is_component(name):
     return yaml.safe_load((KUSTOMIZE / name / "kustomization.yaml").read_text())["kind"] == "Component"
+
+
+def is_extension(name):
+    """Whether it changes an object of another project, without which it cannot be built."""
+    return FOUNDATIONS.get(name) == ARGOCD
 
 
 def foundation_of(name):
