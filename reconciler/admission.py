@@ -4,18 +4,20 @@ restic's prune and check need their repository for themselves. While one runs no
 and one that is due keeps later runs from starting, so that frequent backups cannot starve it. What the lock of a dead
 mover would stop waits for its removal, which itself waits for nobody. A repository that no mover has reported yet takes
 one backup at a time: two that make it at once leave keys of which one opens nothing. Beyond that, no more movers run at
-once than the caps allow (caps.py). Who waits is told why, and how many are ahead.
+once than the caps allow (caps.py). Who waits is told why, and how many are ahead. A member of a group starts with the
+others whatever runs; it stands in the line when its snapshot is ready, for its gate.
 """
 
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from reconciler.caps import OVERALL, Crowd, Place, Room, class_of_job, class_of_start, is_mover, places
+from reconciler.groups import group_of
 from reconciler.model import Action, Resource
-from reconciler.observed import JobState
+from reconciler.observed import Job, JobState
 from reconciler.plans import Advance, Decision, Start, Wait
 
 QUEUED: Final = "Queued"
@@ -119,20 +121,10 @@ def _ahead(number: int) -> str:
 
 
 def queued(decided: Iterable[tuple[Resource, Decision]], crowd: Crowd | None = None) -> list[tuple[Resource, Decision]]:
-    """The decisions, with a wait in the place of each start that has to stay in the queue."""
+    """The decisions, with a wait in the place of each start that has to stay in the queue, and gates that may open."""
     decided, crowd = list(decided), crowd or Crowd()
     known = {_secret(resource) for resource, _ in decided if resource.status.repository_id}
-    due = [
-        Claim(
-            resource=resource,
-            action=resource.spec.action,
-            since=decision.since,
-            first=_is_first(resource, resource.spec.action, known),
-            storage_class=class_of_start(resource, crowd.claims),
-        )
-        for resource, decision in decided
-        if isinstance(decision, Start)
-    ]
+    due = [claim for each in decided if (claim := _due(*each, known=known, crowd=crowd))]
     running = [
         Claim(
             resource=resource,
@@ -141,7 +133,7 @@ def queued(decided: Iterable[tuple[Resource, Decision]], crowd: Crowd | None = N
             first=_is_first(resource, decision.job.action, known),
         )
         for resource, decision in decided
-        if isinstance(decision, Advance)
+        if isinstance(decision, Advance) and _is_at_work(decision.job)
     ]
     running += [
         Claim(resource=resource, action=Action.UNLOCK, since=resource.created)
@@ -149,18 +141,41 @@ def queued(decided: Iterable[tuple[Resource, Decision]], crowd: Crowd | None = N
         if resource.dead_locks and isinstance(decision, Wait) and decision.reason == "WaitingForRetry"
     ]
     held = held_back(due, running, Room(crowd.caps, _taken(decided, crowd)))
-    return [
-        (resource, Wait(reason=QUEUED, message=held[resource.key]))
-        if isinstance(decision, Start) and resource.key in held
-        else (resource, decision)
-        for resource, decision in decided
-    ]
+    return [(resource, _admitted(decision, held.get(resource.key))) for resource, decision in decided]
+
+
+def _due(resource: Resource, decision: Decision, *, known: Container[str], crowd: Crowd) -> Claim | None:
+    """What stands in the line: a start of its own, or a member of a group at its gate."""
+    match decision:
+        case Start(since=since) if not group_of(resource, decision.run):
+            action, storage_class = resource.spec.action, class_of_start(resource, crowd.claims)
+        case Advance(queues_since=datetime() as since, job=job):
+            action, storage_class = job.action, class_of_job(job, crowd.claims)
+        case _:
+            return None
+    first = _is_first(resource, action, known)
+    return Claim(resource=resource, action=action, since=since, first=first, storage_class=storage_class)
+
+
+def _admitted(decision: Decision, why_not: str | None) -> Decision:
+    if isinstance(decision, Start) and why_not:
+        return Wait(reason=QUEUED, message=why_not)
+    if isinstance(decision, Advance) and decision.queues_since:
+        if why_not:
+            return replace(decision, message=f"its snapshot is ready; {why_not}")
+        return replace(decision, message="starting the mover", queues_since=None)
+    return decision
+
+
+def _is_at_work(job: Job) -> bool:
+    """Whether a Job under way takes a place and its repository: a member of a group does with its gate open."""
+    return not (job.group and job.suspended)
 
 
 def _taken(decided: Iterable[tuple[Resource, Decision]], crowd: Crowd) -> Iterator[Place]:
     """Where every mover that runs counts, be its resource still there and valid or not."""
     owners = {resource.key: resource for resource, _ in decided}
-    followed = {each.job.uid: each.job for _, each in decided if isinstance(each, Advance)}
+    followed = {each.job.uid: each.job for _, each in decided if isinstance(each, Advance) and _is_at_work(each.job)}
     movers = followed | {job.uid: job for job in crowd.jobs if is_mover(job)}
     for job in movers.values():
         if job.state is JobState.ACTIVE and job.action is not Action.UNLOCK:

@@ -90,16 +90,22 @@ def outage(witnesses: Iterable[Witness]) -> Outage | None:
 def _parked(
     decided: Iterable[tuple[Resource, Decision]], outages: _Outages, *, now: datetime
 ) -> Mapping[tuple[str, str], Wait]:
-    """The oldest start of each repository tries it, when it is time; one that a person asked for always does."""
+    """The oldest start of each repository tries it, when it is time; one that a person asked for always does.
+
+    A group tries it as one: its snapshots are not taken apart.
+    """
     starts = [(resource, decision) for resource, decision in decided if isinstance(decision, Start)]
     tried: set[str] = set()
+    trying: set[tuple[str, ...]] = set()
     parked: dict[tuple[str, str], Wait] = {}
     for resource, start in sorted(starts, key=lambda each: _place(*each)):
         found, keys = outages.of(resource), repository_keys(resource)
         if found is None:
             continue
-        if _is_asked_for(resource, start) or (now >= found.again and tried.isdisjoint(keys)):
+        is_free = tried.isdisjoint(keys) or resource.seat in trying
+        if _is_asked_for(resource, start) or (now >= found.again and is_free):
             tried |= keys
+            trying.add(resource.seat)
         else:
             parked[resource.key] = Wait(reason=REASON, message=_sentence(resource, found.finder), ready=False)
     return parked

@@ -99,6 +99,7 @@ def _chore(resource: Resource, name: str, spec: Spec, *, dead_locks: tuple[Lock,
         repository_id=listed.repository_id,
         mover_identity=listed.mover_identity,
     )
+    spec = replace(spec, group="")
     return replace(resource, chore=str(name), spec=spec, status=status, requested="", dead_locks=dead_locks)
 
 

@@ -11,18 +11,11 @@ from datetime import datetime
 
 from reconciler.admission import QUEUED
 from reconciler.collisions import REASON as COLLISION
-from reconciler.decision import (
-    ASKED,
-    CREATE,
-    last_slot,
-    next_start,
-    schedule_key,
-    schedule_since,
-    slots_up_to,
-)
+from reconciler.decision import last_slot, next_start, schedule_key, schedule_since, slots_up_to
 from reconciler.endings import consumed
 from reconciler.failures import MAX_ATTEMPTS
 from reconciler.model import MoverIdentity, Problem, Resource, Run, Status
+from reconciler.naming import is_of_a_slot
 from reconciler.observed import Job
 from reconciler.plans import Advance, Start, Wait
 from reconciler.saying import retrying, said, unsaid
@@ -137,7 +130,7 @@ def missed(resource: Resource, status: Status, decision: Start | Wait, *, now: d
     if isinstance(decision, Wait):
         slot = decision.passed
     else:
-        slot = parse_time(decision.run.token) if _is_of_a_slot(decision.run) else None
+        slot = parse_time(decision.run.token) if is_of_a_slot(decision.run) else None
     if slot is None or resource.spec.every or (status.last_slot and status.last_slot >= slot):
         return status  # a prune that another source has made in time is not missed
     slots = slots_up_to(resource, slot, now=now)
@@ -177,13 +170,16 @@ def advancing(status: Status, decision: Advance, *, now: datetime) -> Status:
     return said(status, now, ("Synchronizing", True, "SyncInProgress", decision.message))
 
 
+def split(status: Status, difference: str, *, now: datetime) -> Status:
+    """Status of a source whose times are not its group's, if they are not."""
+    if difference:
+        return said(status, now, ("GroupSplit", True, "SchedulesDiffer", difference))
+    return unsaid(status, "GroupSplit")
+
+
 def _slot_taken(status: Status, run: Run) -> Status:
     """``lastSlot`` is the newest slot that was handled; a run of an older one never moves it back."""
-    if not _is_of_a_slot(run):
+    if not is_of_a_slot(run):
         return status
     slot = parse_time(run.token)
     return replace(status, last_slot=max(slot, status.last_slot or slot))
-
-
-def _is_of_a_slot(run: Run) -> bool:
-    return not run.token.startswith(ASKED) and run.token != CREATE

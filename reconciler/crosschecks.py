@@ -18,6 +18,7 @@ from reconciler.chores import with_chores
 from reconciler.collisions import collisions
 from reconciler.files import Placed
 from reconciler.findings import Finding
+from reconciler.groups import differences
 from reconciler.inventory import Inventory
 from reconciler.model import Action, Kind, Problem, Resource, Status
 from reconciler.naming import host_of
@@ -100,6 +101,10 @@ def _problems(resources: Sequence[Resource], inventory: Inventory) -> Iterator[t
         if each.uid in refused:
             field = "identity" if each.spec.identity else "resticConfig"
             yield each, Problem(f"spec.restic.{field}", refused[each.uid], rule="identity-conflict")
+    out_of_step = differences(resources)
+    for each in resources:
+        if sentence := out_of_step.get(each.key):
+            yield each, Problem("spec.group", sentence, "give all members the same trigger", "group-schedule")
     yield from _schedules(resources)
     yield from _capacities(resources, inventory.claims)
 

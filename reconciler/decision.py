@@ -102,7 +102,8 @@ def _asked_for(resource: Resource) -> str | None:
     """The token of a run that somebody waits for: by spec.trigger.manual, else by an annotation."""
     spec, status = resource.spec, resource.status
     token = f"{MANUAL}{spec.manual}"
-    if spec.manual and spec.manual != status.last_manual_sync and not _is_current(resource, token):
+    is_current = status.current_run is not None and status.current_run.token == token
+    if spec.manual and spec.manual != status.last_manual_sync and not is_current:
         return token
     return f"{REQUEST}{resource.requested}" if is_pending(resource.requested, status) else None
 
@@ -165,10 +166,6 @@ def schedule_key(resource: Resource) -> str | None:
     return f"{spec.time_zone} {spec.schedule}" if spec.schedule and not spec.paused else None
 
 
-def _is_current(resource: Resource, token: str) -> bool:
-    return resource.status.current_run is not None and resource.status.current_run.token == token
-
-
 def _under_way(resource: Resource, children: Children, run: Run, *, now: datetime) -> Advance | Finish:
     job = children.job(run)
     if job is None or job.deleting:
@@ -187,7 +184,11 @@ def _preparing(resource: Resource, children: Children, job: Job, *, now: datetim
     pods = [pod for pod in children.pods if pod.job_name == job.name]
     if any(pod.phase not in ("Pending", "") for pod in pods):
         return replace(step, working_since=min((pod.created for pod in pods if pod.phase == "Running"), default=None))
-    waited = now - min((pod.created for pod in pods), default=job.created)
+    if step.queues_since:
+        return step
+    claim = children.volume(job.claim)  # goes out with the open gate where others had to be waited for
+    begun = (claim and claim.created) or job.created
+    waited = now - min((pod.created for pod in pods), default=begun)
     trouble = next((pod.trouble for pod in pods if pod.trouble), "")
     cause = "SnapshotNotReady" if step.awaits_snapshot else cause_of(trouble)
     limit = SNAPSHOT_LIMIT if step.awaits_snapshot and _is_being_taken(children) else PREPARATION_LIMIT

@@ -14,6 +14,7 @@ from typing import Final, Protocol
 from reconciler.admission import Claim, held_back, repository_keys
 from reconciler.collisions import collisions
 from reconciler.decision import next_start
+from reconciler.groups import differences
 from reconciler.model import Resource
 from reconciler.schedule import next_slot
 from reconciler.spreading import placed
@@ -112,6 +113,7 @@ def peak_of(runs: Collection[Span]) -> tuple[int, datetime | None]:
 def remarks(resources: Sequence[Resource], runs: Sequence[Occurrence]) -> Mapping[tuple[str, str], tuple[str, ...]]:
     """By key, what is to be expected: a source that is refused, a run that waits, one that does not end in time."""
     found: defaultdict[tuple[str, str], dict[str, None]] = defaultdict(dict)
+    found |= {key: {sentence: None} for key, sentence in differences(resources).items()}
     refused = collisions(resources)
     for each in resources:
         if each.uid in refused and not each.chore:

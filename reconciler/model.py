@@ -131,6 +131,7 @@ class Spec:
     manual: str | None = None
     paused: bool = False
     priority: int = 0
+    group: str = ""
     source_pvc: str | None = None
     identity: str | None = None
     mover_security_context: MoverIdentity | None = None
@@ -198,6 +199,17 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GroupStatus:
+    """``status.group``: of how many ``members`` of a group a slot's snapshots were taken, and within what time."""
+
+    name: str
+    slot: datetime
+    members: int
+    snapshots: int
+    spread_milliseconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
     """``.status`` of either kind, or of a chore in it; see schemas/ for the meaning of each field."""
 
@@ -222,6 +234,7 @@ class Status:
     mover_identity: MoverIdentity | None = None
     latest_mover_status: MoverResult | None = None
     latest_image: Image | None = None
+    group: GroupStatus | None = None
     locks: tuple[Lock, ...] = ()
     last_unlock_time: datetime | None = None
     last_unlock_host: str | None = None
@@ -265,10 +278,20 @@ class Resource:
         """What tells it from every other resource and chore: the CR's uid, and which chore of it."""
         return self.uid, self.chore
 
+    @property
+    def seat(self) -> tuple[str, ...]:
+        """What its times are told by, where several keep apart: its group has one time for all members."""
+        if self.spec.group:
+            return "group", self.namespace, self.spec.group
+        return self.kind, self.namespace, self.name, self.chore
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejected:
-    """A listed CR whose spec is invalid; without ``problems`` an earlier tick has already said so."""
+    """A listed CR whose spec is invalid; without ``problems`` an earlier tick has already said so.
+
+    ``group`` is the one it would be a member of.
+    """
 
     kind: Kind
     namespace: str
@@ -278,3 +301,4 @@ class Rejected:
     resource_version: str
     status: Status
     problems: tuple[Problem, ...] = ()
+    group: str = ""

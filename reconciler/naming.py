@@ -26,6 +26,7 @@ RUN = f"{API_GROUP}/run"
 ATTEMPT = f"{API_GROUP}/attempt"
 COPY_METHOD = f"{API_GROUP}/copy-method"
 SOURCE_CLAIM = f"{API_GROUP}/source-claim"
+GROUP = f"{API_GROUP}/group"
 PRIVILEGED_MOVERS = f"{API_GROUP}/privileged-movers"
 DO_NOT_DELETE = f"{API_GROUP}/do-not-delete"
 ACCEPT_SHRUNKEN = f"{API_GROUP}/accept-shrunken"
@@ -109,3 +110,8 @@ def host_of(resource: Resource) -> str | None:
 def slot_token(slot: datetime) -> str:
     """A schedule slot as a run token, RFC 3339 in UTC."""
     return slot.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def is_of_a_slot(run: Run) -> bool:
+    """Whether the schedule asked for a run; the tokens of all others begin with a word."""
+    return run.token[:1].isdigit()

@@ -26,7 +26,7 @@ class Job:
     ``ours``, here and below: it carries every label that Quill gives, so nobody else can have made it by accident.
 
     ``claim`` is the PersistentVolumeClaim its pod mounts at /data, empty for a prune; ``source`` is the user's claim
-    that a backup saves, by way of ``claim`` or directly.
+    that a backup saves, by way of ``claim`` or directly. ``group`` is the one whose snapshots are taken with its own.
     """
 
     name: str
@@ -41,6 +41,7 @@ class Job:
     state: JobState
     created: datetime
     source: str = ""
+    group: str = ""
     finished: datetime | None = None
     failure_reason: str = ""
     failure_message: str = ""

@@ -51,6 +51,7 @@ def parse_job(raw: Raw) -> Job | None:
         created=parse_time(metadata["creationTimestamp"]),
         finished=parse_time(ended["lastTransitionTime"]) if "lastTransitionTime" in ended else None,
         source=_text(annotations, naming.SOURCE_CLAIM),
+        group=_text(annotations, naming.GROUP) if naming.is_of_a_slot(run) else "",
         failure_reason=_text(ended, "reason"),
         failure_message=one_line(_text(ended, "message")),
         deleting="deletionTimestamp" in metadata,

@@ -7,6 +7,7 @@ pod that uses the claim, else from what status remembers of one.
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from reconciler.groups import group_of
 from reconciler.model import Action, CopyMethod, MoverIdentity, Resource, Run
 from reconciler.naming import PRIVILEGED_MOVERS, child_name, host_of
 from reconciler.observed import Children, Job, Surroundings, Volume
@@ -54,6 +55,7 @@ def start_plan(resource: Resource, run: Run, surroundings: Surroundings) -> JobP
         privileged=identity.run_as_user == _ROOT,
         settings=settings_of(resource),
         hostname=resource.dead_locks[0].host if resource.dead_locks else "",
+        group=group_of(resource, run),
     )
 
 

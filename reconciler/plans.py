@@ -16,6 +16,7 @@ class JobPlan:
     """A mover Job to apply: everything templates/<action>.yaml.j2 may say about it.
 
     ``settings`` are further variables of templates/mover.sh by name; ``hostname`` is the pod's own if not empty.
+    ``group`` is the one whose snapshots are taken with this run's (groups.py).
     """
 
     name: str
@@ -31,6 +32,7 @@ class JobPlan:
     privileged: bool = False
     settings: Mapping[str, str] = field(default_factory=dict)
     hostname: str = ""
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +88,8 @@ class Start:
 class Advance:
     """A run is under way. The children it still lacks are to be made, then the Job's gate is opened if ``resume``.
 
-    ``awaits_snapshot`` says that only a VolumeSnapshot's readiness is waited for, which may come within seconds;
+    ``awaits_snapshot`` says that only a VolumeSnapshot's readiness is waited for, which may come within seconds.
+    One with ``queues_since`` is due since then and stays behind its gate until it is admitted, which clears it.
     ``cause`` is a reason of failures.py when the mover cannot begin; ``working_since`` tells when its pod was made once
     it has.
     """
@@ -99,6 +102,7 @@ class Advance:
     image: bool = False
     resume: bool = False
     awaits_snapshot: bool = False
+    queues_since: datetime | None = None
     cause: str = ""
     working_since: datetime | None = None
 

@@ -1,13 +1,17 @@
 """How far a run is: from its Job and what stands beside it to the next step. Pure, the same after any crash.
 
 The order is the Job behind its gate, then the VolumeSnapshot, then the PersistentVolumeClaim when the snapshot is
-ready, then the open gate: a claim sent before its snapshot is ready waits out the provisioner's backoff.
+ready, then the open gate: a claim sent before its snapshot is ready waits out the provisioner's backoff. A member of a
+group has started whatever the caps say, and so it is its gate that waits in the line.
 """
+
+from dataclasses import replace
 
 from reconciler.model import Action, CopyMethod, Image, Resource
 from reconciler.naming import child_name
 from reconciler.observed import Children, Job, Pod
 from reconciler.plans import Advance
+from reconciler.status import parse_time
 
 SNAPSHOT_GROUP = "snapshot.storage.k8s.io"
 
@@ -51,7 +55,10 @@ def _after_snapshot(resource: Resource, children: Children, job: Job) -> Advance
         message = f"VolumeSnapshot {name} is not ready{_because(snapshot.error)}"
         return Advance(run=job.run, job=job, message=message, awaits_snapshot=True)
     lacks_volume = children.volume(job.claim) is None
-    return Advance(run=job.run, job=job, message="starting the mover", volume=lacks_volume, resume=True)
+    step = Advance(run=job.run, job=job, message="starting the mover", volume=lacks_volume, resume=True)
+    if not job.group:
+        return step
+    return replace(step, message="its snapshot is ready; waiting for its turn", queues_since=parse_time(job.run.token))
 
 
 def _running_message(job: Job, pods: tuple[Pod, ...]) -> str:

@@ -58,6 +58,7 @@ def imagined_job(resource: Resource, plan: JobPlan, now: datetime) -> Job:
         copy_method=plan.copy_method,
         claim=plan.claim or "",
         source=plan.source,
+        group=plan.group,
         suspended=True,
         state=JobState.ACTIVE,
         created=now,

@@ -89,6 +89,7 @@ class Renderer:
             naming.ACTION: str(plan.action),
             naming.COPY_METHOD: str(plan.copy_method),
             **({naming.SOURCE_CLAIM: plan.source} if plan.source else {}),
+            **({naming.GROUP: plan.group} if plan.group else {}),
         }
         return body
 

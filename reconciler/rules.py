@@ -62,6 +62,11 @@ _ROWS: Final = (
         "A prune or verification always comes due at the time of another run on its repository, and one waits.",
     ),
     Rule(
+        "group-schedule",
+        Level.WARNING,
+        "Members of a group differ in schedule, timeZone, spread or jitter; their snapshots are of no common instant.",
+    ),
+    Rule(
         "capacity",
         Level.WARNING,
         "A destination's volume is smaller than that of the source it restores; a full source would not fit.",

@@ -19,10 +19,10 @@ from reconciler.hashed import fraction
 from reconciler.holds import RESTORE
 from reconciler.model import Action, CopyMethod, Resource, Run, Status
 from reconciler.naming import child_name
-from reconciler.observed import Children, JobState, Pod, Snapshot, Surroundings, Volume
+from reconciler.observed import Children, Job, JobState, Pod, Snapshot, Surroundings, Volume
 from reconciler.permission import admitted
 from reconciler.planning import blocked_starts, start_plan
-from reconciler.plans import Advance, Decision, Finish, JobPlan, Start, Wait
+from reconciler.plans import Advance, Decision, Finish, Start, Wait
 from reconciler.rehearsal import imagined_job, imagined_snapshot
 from reconciler.settings import Caps
 from reconciler.spreading import placed
@@ -69,13 +69,14 @@ class Simulation:
 class _Part:
     """One resource or chore on its way; ``end`` is when its mover stops, ``attempt`` where it stands in the list.
 
-    ``wake`` is when it is looked at next, whatever others do.
+    ``wake`` is when it is looked at next, whatever others do; ``since`` is when its run was due.
     """
 
     resource: Resource
     around: Surroundings
     children: Children = field(default_factory=Children)
     decision: Decision = field(default_factory=lambda: Wait(reason="", message=""))
+    since: datetime | None = None
     end: datetime | None = None
     attempt: int = -1
     wake: datetime | None = None
@@ -106,16 +107,16 @@ class _World:
         for part in woken:
             _stop_mover(part, now)
             part.decision = decide(part.resource, part.children, now=now)
-        if any(isinstance(part.decision, Start) for part in woken):
+        if any(_is_to_be_admitted(part.decision) for part in woken):
             self._admit(woken, now)
         for part in woken:
             self._carry_out(part, now)
 
     def _admit(self, woken: Sequence[_Part], now: datetime) -> None:
-        """Which starts may be; only those have a say in it that run, share a repository, or are still to restore."""
+        """What may start or begin; only those have a say that run, share a repository, or are still to restore."""
         starting = [(part.resource, part.decision.run) for part in woken if isinstance(part.decision, Start)]
         blocked = blocked_starts(starting, {part.resource.key: part.around for part in woken})
-        wanted = frozenset(key for resource, _ in starting for key in repository_keys(resource))
+        wanted = frozenset(key for part in woken if _is_to_be_admitted(part.decision) for key in part.repository)
         decided = (
             (part.resource, blocked.get(key, part.decision))
             for key, part in self.parts.items()
@@ -135,9 +136,11 @@ class _World:
             case Start() as start:
                 status = self._missed(part, status, start, now=now)
                 status = conditions.started(status, start.run, created=now, inferred=None)
-                self._start_mover(part, start, now)
+                self._start(part, start, now)
             case Advance() as advance:
                 status = conditions.advancing(status, advance, now=now)
+                if advance.resume and not advance.queues_since:
+                    self._start_mover(part, advance.job, now)
             case Finish() as finish:
                 status = endings.finished(part.resource, status, finish, now=now)
                 known = self.attempts[part.attempt]
@@ -148,7 +151,7 @@ class _World:
         if status.repository_id != part.resource.status.repository_id:
             part.repository = repository_keys(replace(part.resource, status=status))
         part.resource = replace(part.resource, status=status)
-        if part.end:
+        if part.children.jobs:
             part.decision = decide(part.resource, part.children, now=now)
 
     def _missed(self, part: _Part, status: Status, decision: Start | Wait, *, now: datetime) -> Status:
@@ -156,18 +159,27 @@ class _World:
         part.missed += counted.missed_slots - status.missed_slots
         return counted
 
-    def _start_mover(self, part: _Part, start: Start, now: datetime) -> None:
-        assumed, who = self.assumptions, part.resource
-        plan = start_plan(who, start.run, part.around)
+    def _start(self, part: _Part, start: Start, now: datetime) -> None:
+        plan = start_plan(part.resource, start.run, part.around)
         if isinstance(plan, Wait):
             return
-        draw = (assumed.seed, who.kind, who.namespace, who.name, who.chore, start.run.token, str(start.run.attempt))
+        part.since, job = start.since, replace(imagined_job(part.resource, plan, now), uid=plan.name)
+        if plan.group:
+            name = child_name(part.resource, "snapshot", plan.run)
+            snapshot = imagined_snapshot(part.resource, name, component="snapshot", created=now)
+            part.children = Children(jobs=(job,), snapshots=(snapshot,))
+        else:
+            self._start_mover(part, job, now)
+
+    def _start_mover(self, part: _Part, job: Job, now: datetime) -> None:
+        assumed, who, run = self.assumptions, part.resource, job.run
+        draw = (assumed.seed, who.kind, who.namespace, who.name, who.chore, run.token, str(run.attempt))
         takes = assumed.shortest + (assumed.longest - assumed.shortest) * fraction(*draw, "duration")
         fails = fraction(*draw, "failure") < assumed.fail
         part.end = now + takes
-        part.children = _children(who, plan, now, report=_FAILURE if fails else _success(who))
+        part.children = _children(who, job, now, report=_FAILURE if fails else _success(who))
         part.attempt = len(self.attempts)
-        attempt = Attempt(key=who.key, run=start.run, start=now, late=now - start.since, end=part.end)
+        attempt = Attempt(key=who.key, run=run, start=now, late=now - (part.since or now), end=part.end)
         self.attempts.append(attempt)
 
 
@@ -226,6 +238,10 @@ def _wake(part: _Part, now: datetime, tick: timedelta) -> datetime | None:
     return min((each for each in moments if each), default=None)
 
 
+def _is_to_be_admitted(decision: Decision) -> bool:
+    return isinstance(decision, Start) or (isinstance(decision, Advance) and decision.queues_since is not None)
+
+
 def _is_held(decision: Decision) -> bool:
     """Whether others keep it from starting: what they do may let it go, so that it is looked at whenever they are."""
     return isinstance(decision, Wait) and (not decision.ready or decision.reason in (QUEUED, RESTORE))
@@ -245,21 +261,21 @@ def _success(resource: Resource) -> Mapping[str, str]:
     return {"result": "Successful", "repositoryID": known}
 
 
-def _children(resource: Resource, plan: JobPlan, now: datetime, *, report: Mapping[str, str]) -> Children:
+def _children(resource: Resource, job: Job, now: datetime, *, report: Mapping[str, str]) -> Children:
     """A mover that runs, with all it needs; what it will say stands in its pod, and is read when it has ended."""
-    job = replace(imagined_job(resource, plan, now), uid=plan.name, suspended=False)
     pod = Pod(
-        name=plan.name,
+        name=job.name,
         namespace=resource.namespace,
-        job_name=plan.name,
+        job_name=job.name,
         phase="Running",
         created=now,
         termination_message=json.dumps(report),
     )
-    return Children(jobs=(job,), pods=(pod,), snapshots=tuple(_images(resource, plan, now)))
+    snapshots = tuple(_images(resource, job, now))
+    return Children(jobs=(replace(job, suspended=False),), pods=(pod,), snapshots=snapshots)
 
 
-def _images(resource: Resource, plan: JobPlan, now: datetime) -> Iterator[Snapshot]:
+def _images(resource: Resource, job: Job, now: datetime) -> Iterator[Snapshot]:
     """What a restore publishes."""
-    if plan.action is Action.RESTORE and plan.copy_method is not CopyMethod.NONE:
-        yield imagined_snapshot(resource, child_name(resource, "image", plan.run), component="image", created=now)
+    if job.action is Action.RESTORE and job.copy_method is not CopyMethod.NONE:
+        yield imagined_snapshot(resource, child_name(resource, "image", job.run), component="image", created=now)

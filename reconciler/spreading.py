@@ -2,7 +2,7 @@
 
 Resources with one schedule, time zone and spread share a window. In the order of their creation each takes the middle
 of one of the widest gaps that are left, and which one its name decides: no gap is ever more than twice as wide as
-another, a new resource moves no other, and one that goes moves few. Pure.
+another, a new resource moves no other, and one that goes moves few. A group has one place. Pure.
 """
 
 from collections import defaultdict
@@ -24,8 +24,8 @@ def placed(resources: Iterable[Resource]) -> list[Resource]:
     found: dict[tuple[str, str], float] = {}
     for shared, members in sharing.items():
         first = fraction(*shared)  # windows of several schedules often begin together: not with all of their first ones
-        names = {_name(each): each.key for each in sorted(members, key=_age)}
-        found |= {names[name]: (first + place) % 1 for name, place in places(names).items()}
+        seats = places(dict.fromkeys(_name(each) for each in sorted(members, key=_age)))
+        found |= {each.key: (first + seats[_name(each)]) % 1 for each in members}
     return [replace(each, place=found[each.key]) if each.key in found else each for each in listed]
 
 
@@ -55,4 +55,4 @@ def _age(resource: Resource) -> tuple[object, ...]:
 
 
 def _name(resource: Resource) -> str:
-    return f"{resource.kind}/{resource.namespace}/{resource.name}/{resource.chore}"
+    return "/".join(resource.seat)

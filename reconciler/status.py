@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from reconciler.model import Chore, Condition, Image, Lock, MoverIdentity, MoverResult, Run, Status
+from reconciler.model import Chore, Condition, GroupStatus, Image, Lock, MoverIdentity, MoverResult, Run, Status
 
 _TIMES: Final = {
     "lastSyncTime": "last_sync_time",
@@ -73,6 +73,8 @@ def parse_status(raw: Mapping[str, Any]) -> Status:
         fields["latest_mover_status"] = _parse_result(result)
     if image := raw.get("latestImage"):
         fields["latest_image"] = Image(api_group=image.get("apiGroup", ""), kind=image["kind"], name=image["name"])
+    if group := raw.get("group"):
+        fields["group"] = _parse_group(group)
     fields["locks"] = tuple(_parse_lock(item) for item in raw.get("locks", ()))
     conditions = tuple(_parse_condition(item) for item in raw.get("conditions", ()))
     chores = {str(chore): parse_status(raw[chore]) for chore in Chore if chore in raw}
@@ -104,6 +106,8 @@ def status_document(status: Status) -> dict[str, Any]:
         document["latestMoverStatus"] = _result_document(status.latest_mover_status)
     if image := status.latest_image:
         document["latestImage"] = {"apiGroup": image.api_group, "kind": image.kind, "name": image.name}
+    if status.group:
+        document["group"] = _group_document(status.group)
     document["locks"] = [_lock_document(lock) for lock in status.locks]
     for chore, of_it in status.chores.items():
         document[chore] = {k: v for k, v in status_document(of_it).items() if k not in _OF_THE_WHOLE}
@@ -130,6 +134,22 @@ def _condition_document(condition: Condition, generation: int) -> dict[str, Any]
         "lastTransitionTime": format_time(condition.last_transition_time),
         "observedGeneration": max(generation, 0),
     }
+
+
+def _parse_group(raw: Mapping[str, Any]) -> GroupStatus:
+    return GroupStatus(
+        name=raw["name"],
+        slot=parse_time(raw["slot"]),
+        members=raw["members"],
+        snapshots=raw["snapshots"],
+        spread_milliseconds=raw["spreadMilliseconds"],
+    )
+
+
+def _group_document(group: GroupStatus) -> dict[str, Any]:
+    counted = {"members": group.members, "snapshots": group.snapshots}
+    about = {"name": group.name, "slot": format_time(group.slot)}
+    return {**about, **counted, "spreadMilliseconds": group.spread_milliseconds}
 
 
 def _parse_lock(raw: Mapping[str, Any]) -> Lock:

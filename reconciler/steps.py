@@ -35,7 +35,10 @@ _CONFLICT: Final = 409
 
 @dataclass(slots=True, kw_only=True)
 class Work:
-    """The syncs of one CR, or one chore, on their way through a tick; ``gate`` is opened once they are recorded."""
+    """The syncs of one CR, or one chore, on their way through a tick; ``gate`` is opened once they are recorded.
+
+    A member of a group takes its snapshot once it is ``released`` (bursts.py).
+    """
 
     resource: Resource
     children: Children
@@ -46,6 +49,7 @@ class Work:
     gate: Job | None = None
     problem: str = ""
     is_started: bool = False
+    released: bool = False
 
 
 class Steps:
@@ -63,9 +67,12 @@ class Steps:
         except Exception:  # noqa: BLE001 - one CR's bug must not keep the others from their backups
             return _bug(resource)
 
-    def item(self, part: Resource, decision: Decision, *, children: Children, surroundings: Surroundings) -> Work:
+    def item(
+        self, part: Resource, decision: Decision, *, children: Children, surroundings: Surroundings, difference: str
+    ) -> Work:
         try:
             status = conditions.accepted(part, now=self._now, fingerprint=fingerprint())
+            status = conditions.split(status, difference, now=self._now)
         except Exception:  # noqa: BLE001 - see decided
             decision, status = _bug(part), part.status
         if isinstance(decision, Wait):
@@ -125,7 +132,13 @@ class Steps:
 
     def _advance(self, item: Work, decision: Advance) -> bool:
         item.status = conditions.adopted(item.status, decision.run, decision.job)
+        if decision.queues_since or (decision.snapshot and decision.job.group and not item.released):
+            return self._rest(item, decision)
         plan = advance_plan(item.resource, decision, children=item.children, surroundings=item.surroundings)
+        if decision.volume and plan is None and decision.job.group:  # its gate would be the first in the line for ever
+            raise ReconcilerError(
+                f"the source of {decision.job.claim} has gone, and its snapshot does not say its size"
+            )
         if plan:
             body = self._cluster.apply(self._renderer.rendered(plan, item.resource, job_uid=decision.job.uid))
             if isinstance(plan, VolumePlan):
@@ -137,10 +150,13 @@ class Steps:
             opened = (replace(job, suspended=job.suspended and job != decision.job) for job in item.children.jobs)
             item.children = replace(item.children, jobs=tuple(opened))
         elif not plan:
-            item.awaits_snapshot = decision.awaits_snapshot
-            item.status = conditions.advancing(item.status, decision, now=self._now)
-            return False
+            return self._rest(item, decision)
         return True
+
+    def _rest(self, item: Work, decision: Advance) -> bool:
+        item.awaits_snapshot = decision.awaits_snapshot
+        item.status = conditions.advancing(item.status, decision, now=self._now)
+        return False
 
     def open_gate(self, job: Job) -> None:
         """Let a Job's pod start: the one change that is made to a Job, under a field manager of its own."""

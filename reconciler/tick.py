@@ -15,9 +15,11 @@ from threading import Semaphore
 from typing import Final
 
 from reconciler import conditions, events
+from reconciler.bursts import Bursts, is_shared
 from reconciler.chores import combined
 from reconciler.cluster import CONCURRENCY, Cluster
 from reconciler.errors import ClusterError, ReconcilerError
+from reconciler.groups import differences
 from reconciler.leftovers import leftovers
 from reconciler.locks import explained
 from reconciler.model import API_VERSION, Rejected, Resource, Status
@@ -68,6 +70,10 @@ class _Case:
     def awaits_snapshot(self) -> bool:
         return any(each.awaits_snapshot for each in self.parts)
 
+    @property
+    def is_shared(self) -> bool:
+        return any(is_shared(each) for each in self.parts)
+
 
 class Tick:
     """One tick over a cluster, or over one namespace of it."""
@@ -99,11 +105,15 @@ class Tick:
         world = observe(self._cluster, namespace=self._namespace, is_off=lambda _: self._settings.paused)
         with ThreadPoolExecutor(CONCURRENCY) as pool:
             outcomes = list(pool.map(self._rejection, world.rejected))
-            waiting = self._cases(world)
+            cases, bursts = self._cases(world)
+            waiting = cases
             acting = [part for case in waiting for part in case.parts]
             while waiting:
                 list(pool.map(self._steps.progress, acting))
-                outcomes += pool.map(self._record, [case for case in waiting if not case.awaits_snapshot])
+                shared = [case for case in waiting if case.is_shared]
+                outcomes += pool.map(self._record, [c for c in waiting if not (c.awaits_snapshot or c.is_shared)])
+                bursts.take(pool, (part for case in cases for part in case.parts))
+                outcomes += pool.map(self._record, [case for case in shared if not case.awaits_snapshot])
                 waiting = [case for case in waiting if case.awaits_snapshot]
                 if not waiting or self._dry_run or time.monotonic() >= deadline:
                     break
@@ -116,7 +126,7 @@ class Tick:
             outcomes += filter(None, pool.map(self._swept, unowned))
         return outcomes
 
-    def _cases(self, world: World) -> list[_Case]:
+    def _cases(self, world: World) -> tuple[list[_Case], Bursts]:
         """Everything that may need a request; idle CRs, nearly all of them, are gone after this."""
         movers = world.movers
 
@@ -124,14 +134,17 @@ class Tick:
             return explained(self._steps.decided(part, children), movers, now=self._now)
 
         chosen, around = weighed(self._cluster, world, decided, caps=self._settings.caps, now=self._now)
+        bursts = Bursts(self._steps, (*(part for part, _ in chosen), *world.rejected))
+        out_of_step = differences(part for part, _ in chosen)
         work: defaultdict[str, list[Work]] = defaultdict(list)
         for part, decision in chosen:
             surroundings = around.get(part.key) or world.surroundings_of(part)
+            split, children = out_of_step.get(part.key, ""), world.children_of(part)
             work[part.uid].append(
-                self._steps.item(part, decision, children=world.children_of(part), surroundings=surroundings)
+                self._steps.item(part, decision, children=children, surroundings=surroundings, difference=split)
             )
         cases = [_Case(listed=each, parts=tuple(work[each.uid])) for each in world.resources]
-        return [case for case in cases if not _is_idle(case)]
+        return [case for case in cases if not _is_idle(case)], bursts
 
     def _look_again(self, waiting: Iterable[Work]) -> bool:
         """Decide again on what snapshots are like now; False when they cannot be listed: then it is time to record."""

@@ -92,8 +92,8 @@ def _delay(resource: Resource, slot: datetime, following: datetime | None, *, si
     spec, window = resource.spec, _window(resource)
     if not window:
         return window
-    about = (resource.kind, resource.namespace, resource.name, resource.chore, format_time(slot))
-    share = (spec.spread * resource.place + spec.jitter * fraction(*about)) / window
+    drawn = fraction(*resource.seat, format_time(slot))
+    share = (spec.spread * resource.place + spec.jitter * drawn) / window
     room = min(following - since, window) if following else window
     return timedelta(seconds=int(share * room.total_seconds()))
 

@@ -171,6 +171,8 @@ def _rejected(raw: Object) -> Rejected:
         status = parse_status(raw.get("status") or {})
     except (AttributeError, KeyError, TypeError, ValueError):
         status = Status()
+    spec = raw.get("spec")
+    group = spec.get("group") if isinstance(spec, Mapping) else None
     return Rejected(
         kind=Kind(raw["kind"]),
         namespace=metadata["namespace"],
@@ -179,6 +181,7 @@ def _rejected(raw: Object) -> Rejected:
         generation=metadata["generation"],
         resource_version=metadata["resourceVersion"],
         status=status,
+        group=group if isinstance(group, str) else "",
     )
 
 

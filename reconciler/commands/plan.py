@@ -15,6 +15,7 @@ from reconciler.arguments import add_cluster_arguments, add_files, instant
 from reconciler.caps import Crowd
 from reconciler.chores import with_chores
 from reconciler.decision import decide, next_start
+from reconciler.groups import group_of
 from reconciler.holds import is_switched_off, paused
 from reconciler.leftovers import leftovers
 from reconciler.model import Rejected, Resource
@@ -130,7 +131,8 @@ def _told(resource: Resource, decision: Decision) -> tuple[str, str]:
     match decision:
         case Start(run=run):
             again = f", attempt {run.attempt}" if run.attempt > 1 else ""
-            return "Start", f"{resource.spec.action} for {run.token}{again}"
+            group = f", in one burst with group {name}" if (name := group_of(resource, run)) else ""
+            return "Start", f"{resource.spec.action} for {run.token}{again}{group}"
         case Advance(message=message):
             return "Continue", message
         case Finish(result=result) if result.successful:

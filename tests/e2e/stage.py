@@ -240,10 +240,11 @@ class Stage:
 
     # --- what Quill does
 
-    def tick(self, *, later=0, settle=0):
+    def tick(self, *, later=0, settle=0, settings=None):
         """One tick; by name of the CR what it did. ``later`` seconds are what its clock is ahead."""
         now = datetime.now(UTC) + timedelta(seconds=later)
-        outcomes = Tick(self._quill, self._renderer, now=now, namespace=self.namespace).run(settle=settle)
+        tick = Tick(self._quill, self._renderer, now=now, namespace=self.namespace, settings=settings)
+        outcomes = tick.run(settle=settle)
         told = {each.resource.name: each for each in outcomes}
         self._seen_in_ticks.append(str([(each.what, each.message) for each in outcomes]))
         print(f"{now:%H:%M:%S} tick:", {name: f"{each.what}: {each.message}" for name, each in told.items()})

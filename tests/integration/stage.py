@@ -299,6 +299,7 @@ class Stage:
         status = normal.get("status", {})
         for of_it in (status, *(status[chore] for chore in Chore if chore in status)):
             of_it |= {key: "DURATION" for key in ("lastSyncDuration", "lastSyncDurationSeconds") if key in of_it}
+            of_it.get("group", {}).pop("spreadMilliseconds", None)
         return normal
 
 

@@ -40,6 +40,17 @@ def live_backup_starts(stage):
     stage.source(restic={"copyMethod": "None"})
 
 
+def group_starts(stage):
+    for name in ("data", "wal"):
+        stage.source(name, spec={"group": "shop"})
+
+
+def snapshots_of_a_group_are_ready(stage):
+    group_starts(stage)
+    stage.tick()
+    stage.take_snapshots()
+
+
 def backup_succeeds(stage):
     snapshot_is_ready(stage)
     stage.tick(after=5)
@@ -112,6 +123,7 @@ def second_image_is_published(stage):
 
 
 STAGES = {
+    group_starts: 0, snapshots_of_a_group_are_ready: 5,
     backup_starts: 0, clone_starts: 0, live_backup_starts: 0, snapshot_is_ready: 5, backup_succeeds: 10,
     backup_fails: 10, success_is_recorded: 15, failure_is_recorded: 15, retry_is_due: 90,
     restore_starts: 0, restore_succeeds: 5, image_is_ready: 10, image_is_published: 15,

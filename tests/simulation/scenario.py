@@ -24,23 +24,19 @@ _PATIENCE = 60  # rounds of five minutes
 class Scenario:
     """What can happen, by verbs; ``server``, ``controllers`` and ``witness`` are there to be looked at."""
 
-    def __init__(self, renderer):
-        self._renderer, self.now = renderer, MORNING
+    def __init__(self, renderer, *, settings=None):
+        self._renderer, self._settings, self.now = renderer, settings, MORNING
         self.server = Server(lambda: self.now)
         self.controllers = Controllers(self.server, lambda: self.now)
         self.witness = Witness(self.server, lambda: bool(self._ticking and self._ticking[-1].is_late))
         self._ticking = []
         self._latest, self._tokens, self._calm = MORNING, 0, {}
-        claim = {
-            "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data", "namespace": NAMESPACE},
-            "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
-        }  # fmt: skip
-        self.server.create(claim)
-        self.controllers.step()
+        self._claims = []
+        self._claim("data")
 
     # --- what users do
 
-    def create(self, kind, *, method="Snapshot", trigger=None, paused=False):
+    def create(self, kind, *, method="Snapshot", trigger=None, paused=False, group=None):
         trigger = {"schedule": HOURLY} if trigger is None else trigger
         restic = {"resticConfig": f"repository-{NAMES[kind]}", "copyMethod": method}
         if kind == "ReplicationSource":
@@ -49,9 +45,24 @@ class Scenario:
             more = {"resticArg": "restore", "capacity": "1Gi", "accessModes": ["ReadWriteOnce"]}
             spec = {"restic": restic | (more if method == "Snapshot" else {"resticArg": "restore"})}
             spec["restic"] |= {} if method == "Snapshot" else {"destinationPVC": "data"}
-        spec |= {"trigger": trigger} | ({"paused": True} if paused else {})
+        spec |= {"trigger": trigger} | ({"paused": True} if paused else {}) | ({"group": group} if group else {})
         metadata = {"name": NAMES[kind], "namespace": NAMESPACE}
         self.server.create({"apiVersion": _API, "kind": kind, "metadata": metadata, "spec": spec})
+
+    def join(self, name, group):
+        """One more source, of a claim of its own, in a group; users leave it alone."""
+        self._claim(name)
+        spec = {"sourcePVC": name, "group": group, "trigger": {"schedule": HOURLY}}
+        spec["restic"] = {"resticConfig": f"repository-{name}", "resticArg": "backup"}
+        metadata = {"name": name, "namespace": NAMESPACE}
+        self.server.create({"apiVersion": _API, "kind": "ReplicationSource", "metadata": metadata, "spec": spec})
+
+    def _claim(self, name):
+        spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+        metadata = {"name": name, "namespace": NAMESPACE}
+        self.server.create({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec})
+        self._claims.append(name)
+        self.controllers.step()
 
     def resource(self, kind):
         return self.server.get(kind, NAMESPACE, NAMES[kind])
@@ -99,7 +110,8 @@ class Scenario:
     def tick(self, plan=None, *, late=0):
         """One tick, whose clock is ``late`` seconds behind; by way of which connection."""
         connection, idle = Connection(self.server, plan or {}), self._idle()
-        tick = Tick(connection, self._renderer, now=self.now - timedelta(seconds=late), namespace=NAMESPACE)
+        now = self.now - timedelta(seconds=late)
+        tick = Tick(connection, self._renderer, now=now, namespace=NAMESPACE, settings=self._settings)
         ended = False
         for each in self._ticking:
             each.is_late = True  # what it has seen is old now
@@ -185,13 +197,13 @@ class Scenario:
         """What must be so at rest."""
         slot = f"{self.now.replace(minute=0, second=0):%Y-%m-%dT%H:%M:%SZ}"
         for kind in RESOURCES:
-            if resource := self.resource(kind):
+            for resource in self.server.list_objects(kind):
                 self._check_success(resource, slot)
         kept = [_told(each) for each in self.server.list_objects("Job") if not _is_kept(each)]
         assert kept == [], "Jobs that nobody needs"
         images = {name for kind in RESOURCES if (name := self._image(kind))}
         assert {_told(each) for each in self.server.list_objects("VolumeSnapshot")} == images
-        assert [_told(each) for each in self.server.list_objects("PersistentVolumeClaim")] == ["data"]
+        assert [_told(each) for each in self.server.list_objects("PersistentVolumeClaim")] == sorted(self._claims)
 
     def _check_success(self, resource, slot):
         status, uid = resource["status"], resource["metadata"]["uid"]
@@ -227,5 +239,5 @@ def _volumes(job):
 
 
 def _is_held(resource):
-    """Whether it says that a restore into its volume comes first."""
-    return any(each["reason"] == "WaitingForRestore" for each in resource["status"].get("conditions", ()))
+    """Whether it says that a restore into its volume comes first, or that it waits for its turn."""
+    return any(each["reason"] in ("WaitingForRestore", "Queued") for each in resource["status"].get("conditions", ()))

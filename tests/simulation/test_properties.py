@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconciler.settings import Caps, Settings
 from tests.simulation.scenario import Scenario
 from tests.simulation.scripts import HOUR, NEVER, SCRIPTS, play
 from tests.simulation.server import RESOURCES
 
+SLOT = "2026-03-04T09:00:00Z"
 TICK = ("tick", {}, 0)
 SOURCE = "ReplicationSource"
 
@@ -37,6 +39,40 @@ def test_no_script_breaks_a_promise(renderer, saving, restoring, script):
     scenario = begun(renderer, saving=saving, restoring=restoring)
     play(scenario, script)
     ends_well(scenario)
+
+
+def grouped(renderer):
+    """A source and two more of its group, each with a slot that is due, and caps that let one mover run at a time."""
+    scenario = Scenario(renderer, settings=Settings(caps=Caps(overall=1)))
+    scenario.create("ReplicationSource", group="app")
+    for name in ("files", "wal"):
+        scenario.join(name, "app")
+    scenario.tick()
+    scenario.wait_for_slot()
+    return scenario
+
+
+@given(SCRIPTS)
+def test_no_script_breaks_a_promise_of_a_group(renderer, script):
+    scenario = grouped(renderer)
+    play(scenario, script)
+    ends_well(scenario)
+
+
+@pytest.mark.parametrize("accident", ["dies", "dies-after", "broken", "unheard", "conflict"])
+def test_whatever_befalls_a_burst_each_member_runs_its_slot_once(renderer, accident):
+    """At every request of the tick that starts the group; the next tick completes what there is of it."""
+    calm = grouped(renderer)
+    for request in calm.tick().writes:
+        scenario = grouped(renderer)
+        scenario.tick({request: accident})
+        scenario.tick()
+        taken = {each["metadata"]["name"] for each in scenario.server.list_objects("VolumeSnapshot")}
+        assert len(taken) == 3
+        told = [each["status"]["group"] for each in scenario.server.list_objects("ReplicationSource")]
+        assert {(each["snapshots"], each["members"]) for each in told} == {(3, 3)}
+        ends_well(scenario)
+        assert {(each.token, each.attempt) for each in scenario.witness.movers.values()} >= {(SLOT, "1")}
 
 
 WHOLE_RUN = [TICK, ("controllers",), TICK, ("movers", "success"), TICK, TICK]

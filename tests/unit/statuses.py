@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from reconciler.model import Condition, Image, Lock, MoverIdentity, MoverResult, Run, Status
+from reconciler.model import Condition, GroupStatus, Image, Lock, MoverIdentity, MoverResult, Run, Status
 
 _THEN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 _STATISTICS = {
@@ -57,5 +57,6 @@ FULL = Status(
         "prune": Status(last_slot=_THEN),
         "unlock": Status(last_manual_sync="x", locks=()),
     },
+    group=GroupStatus(name="g" * 63, slot=_THEN, members=3, snapshots=2, spread_milliseconds=2**40),
     latest_image=Image(api_group="snapshot.storage.k8s.io", kind="VolumeSnapshot", name="image-copy-0123456789ab"),
 )

@@ -100,6 +100,16 @@ def test_the_second_overlay_is_compared_too():
     assert rules({"prod/a": good, "test/a": pair}) == ["identity-conflict"] * 2
 
 
+def test_members_of_a_group_that_share_no_instant():
+    group = [source(name, schedule=when).replace("  trigger", "  group: app\n  trigger") for name, when in
+             (("one", "0 3 * * *"), ("two", "5 3 * * *"))]  # fmt: skip
+    assert found({"a": group[0], "b": group[1]}) == [
+        "b:6 group-schedule: spec.group: not in step with one of group app, whose spec.trigger.schedule differs: "
+        "they share no instant"
+    ]
+    assert found({"a": group[0], "b": group[1].replace("5 3", "0 3")}) == []
+
+
 def test_an_object_twice_in_one_file():
     assert found({"a": source("one") + "---\n" + source("one")}) == [
         "a:11 duplicate-resource: metadata.name: line 1 has this ReplicationSource already"

@@ -98,6 +98,12 @@ def test_sources_that_refuse_each_other_say_so():
     assert found["s0"][0].startswith("refused: shop/s1 writes the same repository as host host")
 
 
+def test_members_of_a_group_that_share_no_instant_say_so():
+    found = said(source(0, group="app"), source(1, group="app", schedule="5 9 * * *"))
+    assert found["s0"] == ()
+    assert found["s1"][0].startswith("not in step with s0 of group app, whose spec.trigger.schedule differs")
+
+
 def test_a_spread_is_suggested_for_what_begins_together():
     resources = [source(number) for number in range(6)]
     (found,) = suggestions(resources, now=NOW)

@@ -195,3 +195,11 @@ def test_the_first_and_the_last_time_can_be_planned(plan, at):
 def test_a_file_that_cannot_be_read_is_a_set_up_error(tmp_path, capsys):
     assert main(["plan", "-f", str(tmp_path / "nope.yaml"), "--at", DUE]) == 2
     assert "nope.yaml cannot be read: No such file or directory" in capsys.readouterr().err
+
+
+def test_a_start_of_a_group_says_so(plan):
+    spec = "group: shop, sourcePVC"
+    members = [SOURCE.replace("sourcePVC", spec).replace("nightly", name) for name in ("data", "wal")]
+    _, out, _ = plan(*members)
+    assert [row[3] for row in cells(out)] == ["Start", "Start"]
+    assert {row[5] for row in cells(out)} == {f"backup for {DUE}, in one burst with group shop"}

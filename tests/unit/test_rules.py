@@ -9,7 +9,14 @@ from reconciler.files import check
 from reconciler.rules import RULES, markdown
 
 ROOT = Path(__file__).parents[2]
-BETWEEN_FILES = {"duplicate-resource", "identity-conflict", "missing-reference", "schedule-collision", "capacity"}
+BETWEEN_FILES = {
+    "duplicate-resource",
+    "identity-conflict",
+    "missing-reference",
+    "schedule-collision",
+    "group-schedule",
+    "capacity",
+}
 ELSEWHERE = {"status", "template"}
 
 

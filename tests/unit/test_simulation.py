@@ -136,3 +136,22 @@ def test_a_source_waits_for_the_first_restore_into_its_volume():
         ("e0b7c911", at("09:03:00")),
         ("5ac1d3b2", at("09:09:00")),
     ]
+
+
+def test_a_group_starts_as_one_and_its_movers_take_turns():
+    """The gates are in the line from the next tick on; a slot is one slot, however long its movers wait."""
+    group = [make_source(name=f"s{n}", uid=f"u{n}", secret=f"r{n}", group="app") for n in range(3)]
+    done = simulate(*group, caps=Caps(overall=1), end=at("10:00:00") - MINUTE)
+    assert [(each.start, each.late) for each in done.attempts] == [
+        (at("09:01:00"), MINUTE), (at("09:06:00"), 6 * MINUTE), (at("09:11:00"), 11 * MINUTE),
+    ]  # fmt: skip
+    assert {(each.run.token, each.successful) for each in done.attempts} == {("2026-03-04T09:00:00Z", True)}
+    assert not done.missed
+
+
+def test_a_prune_goes_between_the_snapshots_of_a_group_and_its_movers():
+    group = [make_source(name=f"s{n}", uid=f"u{n}", group="app", schedule="0 9 * * *") for n in range(2)]
+    done = simulate(*group, make_prune(schedule="59 8 * * *"), end=at("10:00:00"))
+    assert [(each.key[0], each.start) for each in done.attempts] == [
+        ("77f0aa12", at("08:59:00")), ("u0", at("09:04:00")), ("u1", at("09:05:00")),
+    ]  # fmt: skip
