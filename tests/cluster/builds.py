@@ -32,11 +32,12 @@ PACKAGES = {
     "snapshot-controller": ("snapshotter", f"{SNAPSHOTTER}/snapshot-controller"),
     "csi-snapshotter": ("snapshotter", f"{SNAPSHOTTER}/csi-snapshotter"),
     "versitygw": ("versitygw", "github.com/versity/versitygw/cmd/versitygw"),
+    "kube-state-metrics": ("kube-state-metrics", "k8s.io/kube-state-metrics/v2"),
     "csi-sanity": ("csi-sanity", "github.com/kubernetes-csi/csi-test/v5/cmd/csi-sanity"),
     "argo-lua": ("argo-lua", "."),
 }
 CONTROL_PLANE = ("etcd", "kube-apiserver")
-NODE = tuple(name for name in PACKAGES if name not in ("argo-lua", "csi-sanity"))
+NODE = tuple(name for name in PACKAGES if name not in ("argo-lua", "csi-sanity", "kube-state-metrics"))
 
 
 @dataclass(frozen=True)
