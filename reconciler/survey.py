@@ -11,7 +11,7 @@ from reconciler.world import World, observe
 
 
 def survey(*, context: str | None, namespace: str | None) -> World:
-    """All namespaces also with ``namespace``, since who shares a spread may be in any; that one where no more is allowed."""
+    """All namespaces, since who shares a spread may be in any; only ``namespace`` where no more is allowed."""
     cluster = connect(context=context)
     switch = settings_of(os.environ).paused
 

@@ -16,7 +16,7 @@ HOSTILE = "</style><script>alert(1)</script><img src=x onerror='alert(2)'>\"'&\x
 
 
 class Page(HTMLParser):
-    """What a browser would make of it: each start tag with its attributes, and the text between; it must be balanced."""
+    """What a browser makes of it: each start tag with its attributes, and the text between; it must be balanced."""
 
     def __init__(self, text):
         super().__init__(convert_charrefs=True)
@@ -98,8 +98,10 @@ def test_ages_are_drawn_against_what_they_may_be():
 def test_the_load_of_the_day_is_drawn_to_scale():
     load = [0, 1, 4, *[0] * 141]
     shown = Page(page(row(), load=load))
-    columns = [each for each in shown.all("rect") if each.get("width") == "0.9"]
-    assert [(each["x"], each["y"], each["height"]) for each in columns] == [("1", "75.0", "25.0"), ("2", "0.0", "100.0")]
+    columns = [
+        (each["x"], each["y"], each["height"]) for each in shown.all("rect") if each.get("width") == "0.9"
+    ]
+    assert columns == [("1", "75.0", "25.0"), ("2", "0.0", "100.0")]
     assert "at most 4" in shown.text
     assert "10:20 UTC: 4" in shown.text
 
@@ -114,11 +116,10 @@ def test_the_longest_and_the_largest_come_first_and_not_all():
 
 
 def test_no_value_can_become_structure():
-    hostile = row(HOSTILE, message=HOSTILE, state=State.FAILING, namespace=HOSTILE, volumes=(HOSTILE,), schedule=HOSTILE)
+    everywhere = {"namespace": HOSTILE, "message": HOSTILE, "volumes": (HOSTILE,), "schedule": HOSTILE}
     missing = Unprotected(namespace=HOSTILE, name=HOSTILE, capacity=1, remark=HOSTILE)
-    tame, wild = Page(page(row(state=State.FAILING, message="x"), unprotected=[missing])), Page(
-        page(hostile, unprotected=[missing])
-    )
+    tame = Page(page(row(state=State.FAILING, message="x"), unprotected=[missing]))
+    wild = Page(page(row(HOSTILE, state=State.FAILING, **everywhere, time_zone=HOSTILE), unprotected=[missing]))
     assert [tag for tag, _ in wild.tags] == [tag for tag, _ in tame.tags]
     assert not {"script", "img"} & {tag for tag, _ in wild.tags}
     assert "<script>alert(1)</script>" in wild.text
