@@ -1,4 +1,4 @@
-"""By when the next success must have come: two slots after a success it is too old, by the resource's own schedule. Pure.
+"""By when the next success must have come: two slots after a success it is too old, by its own schedule. Pure.
 
 It is recorded, since nothing else in a status keeps it: the next slot moves on although nothing runs. So whoever reads
 the status later can tell what is late without knowing cron, and also when no tick has looked for long.
@@ -13,7 +13,7 @@ from reconciler.timetable import start_of
 
 
 def overdue_time(resource: Resource, *, now: datetime) -> datetime | None:
-    """``status.overdueTime``, reckoned anew only where there is none or the schedule is a new one: idle CRs are many."""
+    """``status.overdueTime``; for the many that are idle as it is, anew where there is none or a new schedule."""
     status, since = resource.status, schedule_since(resource, now=now)
     as_before = (status.observed_schedule, status.schedule_since) == (schedule_key(resource), since)
     if status.overdue_time and as_before and not resource.spec.paused:

@@ -1,4 +1,4 @@
-"""The state of things as one HTML page that needs nothing else: no script, no font, no request. Values become text only.
+"""The state of things as one HTML page that needs nothing else: no script, font or request. Values become text only.
 
 What it shows comes from protection.py and forecast.py; here is only how. The same values make the same page.
 """
@@ -76,9 +76,7 @@ def size(count: int) -> str:
 
 def _columns(load: Sequence[int], start: datetime) -> list[Bar]:
     most = max(load, default=0) or 1
-    return [
-        Bar(f"{start + STEP * number:%H:%M}", str(count), count / most) for number, count in enumerate(load)
-    ]
+    return [Bar(f"{start + STEP * number:%H:%M}", str(count), count / most) for number, count in enumerate(load)]
 
 
 def _durations(rows: Sequence[Replication]) -> list[Bar]:

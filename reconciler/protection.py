@@ -1,4 +1,4 @@
-"""What is protected, how old that is, when it was proved, and which volumes nobody saves. Pure; page.py and others show it.
+"""What is protected, how old that is, when it was proved, and which volumes nobody saves. Pure.
 
 Nothing is judged here that a status does not say: late is what is past its own ``overdueTime``, failing is what is not
 Ready. The newest verification of a repository counts for all who share it, a drill only for its own source.

@@ -43,7 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_files(parser)
     parser.add_argument("--at", type=instant, metavar="TIME", help="an RFC 3339 time (default: now)")
     shown = parser.add_mutually_exclusive_group()
-    complete_files(shown.add_argument("--html", metavar="FILE", help="write one self-contained page; - is standard output"))
+    page = shown.add_argument("--html", metavar="FILE", help="write one self-contained page; - is standard output")
+    complete_files(page)
     shown.add_argument("-o", "--output", choices=("text", "json"), default="text", help="how to print (default: text)")
 
 

@@ -34,9 +34,7 @@ OWN = ("customresource_group", "customresource_version", "customresource_kind")
 
 @cache
 def component(name):
-    done = subprocess.run(
-        [kubectl(), "kustomize", COMPONENTS / name], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([kubectl(), "kustomize", COMPONENTS / name], capture_output=True, text=True, check=True)
     return list(yaml.safe_load_all(done.stdout))
 
 

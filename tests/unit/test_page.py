@@ -98,9 +98,7 @@ def test_ages_are_drawn_against_what_they_may_be():
 def test_the_load_of_the_day_is_drawn_to_scale():
     load = [0, 1, 4, *[0] * 141]
     shown = Page(page(row(), load=load))
-    columns = [
-        (each["x"], each["y"], each["height"]) for each in shown.all("rect") if each.get("width") == "0.9"
-    ]
+    columns = [(each["x"], each["y"], each["height"]) for each in shown.all("rect") if each.get("width") == "0.9"]
     assert columns == [("1", "75.0", "25.0"), ("2", "0.0", "100.0")]
     assert "at most 4" in shown.text
     assert "10:20 UTC: 4" in shown.text
