@@ -41,13 +41,12 @@ def html(seen: Overview, load: Sequence[int], *, start: datetime, now: datetime)
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
-        "ago": lambda moment: distance(moment, now),
-        "clock": lambda moment: f"{moment:%Y-%m-%d %H:%M} UTC",
-        "duration": lambda seconds: format_duration(round(seconds)),
-        "one_line": one_line,
-        "size": size,
-    }
+    environment.filters.update(
+        ago=lambda moment: distance(moment, now),
+        clock=lambda moment: f"{moment:%Y-%m-%d %H:%M} UTC",
+        one_line=one_line,
+        size=size,
+    )
     return environment.get_template("page.html.j2").render(
         seen=seen,
         now=now,
