@@ -27,6 +27,7 @@ VERBS: Final = {
     "schedule": "show what runs next, how much at once, and what would flatten it",
     "simulate": "run the schedules of files over weeks or years on paper",
     "status": "show every replication and how its last sync went",
+    "report": "show what is protected, how old that is and what nobody saves, also as a page",
     "schemas": "print the JSON Schemas or the CRDs",
     "completion": "print the completion script of a shell",
 }

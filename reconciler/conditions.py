@@ -14,6 +14,7 @@ from reconciler.collisions import REASON as COLLISION
 from reconciler.decision import last_slot, next_start, schedule_key, schedule_since, slots_up_to
 from reconciler.endings import consumed
 from reconciler.failures import MAX_ATTEMPTS
+from reconciler.lateness import overdue_time
 from reconciler.model import MoverIdentity, Problem, Resource, Run, Status
 from reconciler.naming import is_of_a_slot
 from reconciler.observed import Job
@@ -33,6 +34,7 @@ def accepted(resource: Resource, *, now: datetime, fingerprint: str) -> Status:
         schedule_since=schedule_since(resource, now=now),
         observed_schedule=schedule_key(resource),
         next_sync_time=next_start(resource, now=now),
+        overdue_time=overdue_time(resource, now=now),
     )
     was_invalid = any(c.type == "Ready" and c.reason == "InvalidSpec" for c in status.conditions)
     if resource.generation != resource.status.observed_generation:
@@ -53,6 +55,7 @@ def rejected(
         schema_fingerprint=fingerprint,
         observed_schedule=None,
         next_sync_time=None,
+        overdue_time=None,
     )
     status = unsaid(status, "Reconciling")
     status = said(status, now, ("Stalled", True, "InvalidSpec", message), ("Ready", False, "InvalidSpec", message))

@@ -6,6 +6,7 @@ from typing import Final
 
 from reconciler.decision import MANUAL, next_start
 from reconciler.failures import HELD, LOCKED, MAX_ATTEMPTS, Policy, policy_of
+from reconciler.lateness import overdue_after
 from reconciler.locks import RENEWAL
 from reconciler.model import Action, Lock, MoverResult, Resource, Run, Status
 from reconciler.naming import ACCEPT_SHRUNKEN
@@ -48,6 +49,7 @@ def finished(resource: Resource, status: Status, decision: Finish, *, now: datet
         consumed(status, run),
         held_slot=_held_since(status) if result.reason == HELD else None,
         last_sync_time=decision.ended,
+        overdue_time=overdue_after(resource, decision.ended),
         last_sync_duration_seconds=max((decision.ended - began).total_seconds(), 0.0),
         consecutive_failures=0,
         missed_slots=0,

@@ -219,6 +219,7 @@ class Status:
     last_sync_start_time: datetime | None = None
     last_sync_duration_seconds: float | None = None
     next_sync_time: datetime | None = None
+    overdue_time: datetime | None = None
     last_slot: datetime | None = None
     schedule_since: datetime | None = None
     observed_schedule: str | None = None

@@ -14,6 +14,7 @@ _TIMES: Final = {
     "lastSyncTime": "last_sync_time",
     "lastSyncStartTime": "last_sync_start_time",
     "nextSyncTime": "next_sync_time",
+    "overdueTime": "overdue_time",
     "lastSlot": "last_slot",
     "scheduleSince": "schedule_since",
     "nextRetryTime": "next_retry_time",

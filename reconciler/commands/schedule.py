@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,6 @@ from reconciler import findings, offline
 from reconciler.arguments import add_cluster_arguments, add_files, instant
 from reconciler.chores import with_chores
 from reconciler.decision import next_start
-from reconciler.errors import SetupError
 from reconciler.forecast import (
     DAY,
     STEP,
@@ -29,9 +27,7 @@ from reconciler.forecast import (
     with_suggestions,
 )
 from reconciler.heatmap import print_heatmap
-from reconciler.holds import is_switched_off
-from reconciler.model import Resource, Status
-from reconciler.settings import settings_of
+from reconciler.model import Resource
 from reconciler.slots import has_slots
 from reconciler.spreading import placed
 from reconciler.status import format_duration, format_time
@@ -99,25 +95,12 @@ def _day(args: argparse.Namespace, now: datetime) -> Day:
 
 
 def _of_cluster(args: argparse.Namespace, now: datetime) -> list[Resource]:
-    from reconciler.cluster import connect  # noqa: PLC0415 - with files nothing loads the Kubernetes client
-    from reconciler.world import observe  # noqa: PLC0415
+    from reconciler.survey import survey  # noqa: PLC0415 - with files nothing loads the Kubernetes client
 
-    cluster = connect(context=args.context)
-    switch = settings_of(os.environ).paused
-
-    def is_off(status: Status) -> bool:
-        return switch or is_switched_off(status)
-
-    try:
-        world = observe(cluster, is_off=is_off)  # also with --namespace: who shares a spread may be in any
-    except SetupError:
-        if not args.namespace:
-            raise
-        world = observe(cluster, namespace=args.namespace, is_off=is_off)
+    world = survey(context=args.context, namespace=args.namespace)
     for each in world.rejected:
-        if args.namespace not in (None, each.namespace):
-            continue
-        print(f"{each.kind} {each.namespace}/{each.name} is invalid and does not run", file=sys.stderr)
+        if args.namespace in (None, each.namespace):
+            print(f"{each.kind} {each.namespace}/{each.name} is invalid and does not run", file=sys.stderr)
     return [part for each in world.resources for part in world.with_chores(each, now=now)]
 
 

@@ -32,12 +32,13 @@ PACKAGES = {
     "snapshot-controller": ("snapshotter", f"{SNAPSHOTTER}/snapshot-controller"),
     "csi-snapshotter": ("snapshotter", f"{SNAPSHOTTER}/csi-snapshotter"),
     "versitygw": ("versitygw", "github.com/versity/versitygw/cmd/versitygw"),
+    "kube-state-metrics": ("kube-state-metrics", "k8s.io/kube-state-metrics/v2"),
     "csi-sanity": ("csi-sanity", "github.com/kubernetes-csi/csi-test/v5/cmd/csi-sanity"),
     "argo-lua": ("argo-lua", "."),
     "kubeconform": ("kubeconform", "github.com/yannh/kubeconform/cmd/kubeconform"),
 }
 CONTROL_PLANE = ("etcd", "kube-apiserver")
-_OTHERS = frozenset({"argo-lua", "csi-sanity", "kubeconform"})
+_OTHERS = frozenset({"argo-lua", "csi-sanity", "kube-state-metrics", "kubeconform"})
 """What is tested with, beside the cluster."""
 NODE = tuple(name for name in PACKAGES if name not in _OTHERS)
 

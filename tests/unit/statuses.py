@@ -22,6 +22,7 @@ FULL = Status(
     last_sync_start_time=_THEN,
     last_sync_duration_seconds=90.5,
     next_sync_time=_THEN,
+    overdue_time=_THEN,
     last_slot=_THEN,
     schedule_since=_THEN,
     observed_schedule="America/Argentina/Buenos_Aires " + "8-59/9," * 40,

@@ -49,6 +49,7 @@ def source(tmp_path_factory):
         pytest.param(["validate", "FILE"], id="validate"),
         pytest.param(["render", "-f", "FILE", "--at", "2026-01-02T03:00:00Z"], id="render"),
         pytest.param(["plan", "-f", "FILE"], id="plan-of-files"),
+        pytest.param(["report", "-f", "FILE"], id="report-of-files"),
         pytest.param(["schemas", "--help"], id="schemas"),
     ],
 )
