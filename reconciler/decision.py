@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from reconciler.causes import PATIENCE_NEEDED, cause_of
+from reconciler.hooks import failure, is_unsettled
 from reconciler.model import Action, Resource, Run
 from reconciler.naming import slot_token
 from reconciler.observed import Children, Job, JobState
@@ -183,13 +184,15 @@ def _under_way(resource: Resource, children: Children, run: Run, *, now: datetim
 
 def _preparing(resource: Resource, children: Children, job: Job, *, now: datetime) -> Advance | Finish:
     """The next step of a run; what keeps its mover from beginning ends it after PREPARATION_LIMIT."""
+    if failed := failure(resource, children, job, now=now):
+        return Finish(run=job.run, result=failed, ended=now)
     step = advance(resource, children, job)
     pods = [pod for pod in children.pods if pod.job_name == job.name]
     if any(pod.phase not in ("Pending", "") for pod in pods):
         return replace(step, working_since=min((pod.created for pod in pods if pod.phase == "Running"), default=None))
     waited = now - min((pod.created for pod in pods), default=job.created)
     trouble = next((pod.trouble for pod in pods if pod.trouble), "")
-    cause = "SnapshotNotReady" if step.awaits_snapshot else cause_of(trouble)
+    cause = "SnapshotNotReady" if step.awaits_snapshot else "HookFailed" if step.awaits_hook else cause_of(trouble)
     limit = SNAPSHOT_LIMIT if step.awaits_snapshot and _is_being_taken(children) else PREPARATION_LIMIT
     if waited >= limit:
         return Finish(run=job.run, result=stuck_result(cause, step.message, limit), ended=now)
@@ -219,9 +222,9 @@ def _publish(resource: Resource, children: Children, job: Job, *, now: datetime)
 
 def _may_still_start(children: Children) -> bool:
     """Whether a Job is left that no run needs, such as one given up after an hour: were another started before it is
-    deleted, which this tick does, what kept it waiting could go and leave two movers at once.
+    deleted, which this tick does, what kept it waiting could go and leave two movers at once. Or a hook is at work.
     """
-    return any(job.state is JobState.ACTIVE and not job.deleting for job in children.jobs)
+    return is_unsettled(children) or any(job.state is JobState.ACTIVE and not job.deleting for job in children.jobs)
 
 
 def slots_up_to(resource: Resource, slot: datetime, *, now: datetime) -> int:

@@ -10,24 +10,26 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from reconciler import conditions, endings
+from reconciler import conditions, endings, hookruns
 from reconciler.cluster import Cluster
 from reconciler.decision import decide
 from reconciler.errors import ClusterError, ReconcilerError, RenderError
+from reconciler.hooks import COMPLAINT, complaint
 from reconciler.model import Resource, Status
 from reconciler.naming import GATE_MANAGER
-from reconciler.observed import Children, Job, Surroundings
+from reconciler.observed import Children, HookJob, Job, Surroundings
 from reconciler.observing import parse_job, parse_snapshot, parse_volume
 from reconciler.planning import advance_plan, inferred_identity, start_plan
-from reconciler.plans import Advance, Decision, Finish, Start, VolumePlan, Wait
+from reconciler.plans import Advance, Decision, Finish, HookPlan, Start, VolumePlan, Wait
 from reconciler.rendering import Renderer
+from reconciler.saying import said, unsaid
 from reconciler.validation import fingerprint
 
 BUG: Final = "InternalError"
 SUPERSEDED: Final = Wait(reason="Superseded", message="another tick was quicker; the next one looks again")
 
 _LOG: Final = logging.getLogger(__name__)
-_STEPS: Final = 4  # start, snapshot, volume, and the look at what came of it
+_STEPS: Final = 5  # start, hook, snapshot, volume, and the look at what came of it
 _NOTE_LIMIT: Final = 1024
 _IMMUTABLE: Final = "field is immutable"
 _CONFLICT: Final = 409
@@ -35,15 +37,18 @@ _CONFLICT: Final = 409
 
 @dataclass(slots=True, kw_only=True)
 class Work:
-    """The syncs of one CR, or one chore, on their way through a tick; ``gate`` is opened once they are recorded."""
+    """The syncs of one CR, or one chore, on their way through a tick; ``gate`` is opened once they are recorded.
+
+    ``awaits`` says that another look, within seconds, may show the next step.
+    """
 
     resource: Resource
     children: Children
     surroundings: Surroundings
     decision: Decision
     status: Status
-    awaits_snapshot: bool = False
-    gate: Job | None = None
+    awaits: bool = False
+    gate: Job | HookJob | None = None
     problem: str = ""
     is_started: bool = False
 
@@ -68,19 +73,27 @@ class Steps:
             status = conditions.accepted(part, now=self._now, fingerprint=fingerprint())
         except Exception:  # noqa: BLE001 - see decided
             decision, status = _bug(part), part.status
+        if not children.hooks:
+            status = unsaid(status, COMPLAINT)
         if isinstance(decision, Wait):
             status = self._waiting(part, status, decision)
         return Work(resource=part, children=children, surroundings=surroundings, decision=decision, status=status)
 
     def progress(self, item: Work) -> None:
-        """Take every step that can be taken now. What goes wrong is this CR's alone and ends in its status."""
+        """Take every step that can be taken now, then run the hooks that are owed, whatever came of the steps."""
+        self._take_steps(item)
+        if item.decision is not SUPERSEDED:
+            self._run_owed(item)
+
+    def _take_steps(self, item: Work) -> None:
+        """What goes wrong is this CR's alone and ends in its status."""
         try:
             for _ in range(_STEPS):
                 if not self._step(item):
                     break
                 item.decision = decide(item.resource, item.children, now=self._now)
         except ReconcilerError as error:
-            item.problem, item.awaits_snapshot, item.gate = str(error), False, None
+            item.problem, item.awaits, item.gate = str(error), False, None
             if isinstance(error, ClusterError) and (error.status == _CONFLICT or _IMMUTABLE in item.problem):
                 item.problem, item.status, item.decision = "", item.resource.status, SUPERSEDED
                 return
@@ -88,12 +101,12 @@ class Steps:
             blocked = Wait(reason=reason, message=item.problem[:_NOTE_LIMIT], ready=False)
             item.status = conditions.waiting(item.status, blocked, now=self._now)
         except Exception:  # noqa: BLE001 - see decided
-            item.decision, item.awaits_snapshot, item.gate = _bug(item.resource), False, None
+            item.decision, item.awaits, item.gate = _bug(item.resource), False, None
             item.status = conditions.waiting(item.status, item.decision, now=self._now)
 
     def _step(self, item: Work) -> bool:
         """Carry out the decision; whether another look may find a further step to take."""
-        item.awaits_snapshot = False
+        item.awaits = False
         match item.decision:
             case Wait():
                 item.status = self._waiting(item.resource, item.status, item.decision)
@@ -126,6 +139,8 @@ class Steps:
     def _advance(self, item: Work, decision: Advance) -> bool:
         item.status = conditions.adopted(item.status, decision.run, decision.job)
         plan = advance_plan(item.resource, decision, children=item.children, surroundings=item.surroundings)
+        if isinstance(plan, HookPlan):
+            return self._run_first(item, decision, plan)
         if plan:
             body = self._cluster.apply(self._renderer.rendered(plan, item.resource, job_uid=decision.job.uid))
             if isinstance(plan, VolumePlan):
@@ -137,12 +152,40 @@ class Steps:
             opened = (replace(job, suspended=job.suspended and job != decision.job) for job in item.children.jobs)
             item.children = replace(item.children, jobs=tuple(opened))
         elif not plan:
-            item.awaits_snapshot = decision.awaits_snapshot
+            item.awaits = decision.awaits_snapshot or decision.awaits_hook
             item.status = conditions.advancing(item.status, decision, now=self._now)
             return False
         return True
 
-    def open_gate(self, job: Job) -> None:
+    def _run_first(self, item: Work, decision: Advance, plan: HookPlan) -> bool:
+        """Make the hook that runs before the copy. Like a mover it runs nothing before its run is recorded."""
+        hook = item.children.hook(plan.stage, plan.run)
+        allowed = item.surroundings.hooks_allowed
+        made = hook or hookruns.applied(self._cluster, item.resource, plan, allowed=allowed)
+        if isinstance(made, str):
+            said_so = replace(decision, message=made, cause="HookFailed")
+            item.status = conditions.advancing(item.status, said_so, now=self._now)
+            return False
+        if self._dry_run:
+            return False  # there is nothing to let go
+        item.gate = made
+        others = (each for each in item.children.hooks if each is not hook)
+        item.children = replace(item.children, hooks=(*others, replace(made, suspended=False)))
+        return True
+
+    def _run_owed(self, item: Work) -> None:
+        """Make the hooks that run after a copy, and say which of them cannot be made or has failed."""
+        allowed = item.surroundings.hooks_allowed
+        made, problem = hookruns.run_owed(
+            self._cluster, item.resource, item.children, decision=item.decision, allowed=allowed
+        )
+        item.children = replace(item.children, hooks=(*item.children.hooks, *made))
+        if text := complaint(item.children, problem):
+            item.status = said(item.status, self._now, (COMPLAINT, True, "Blocked" if problem else "JobFailed", text))
+        else:
+            item.status = unsaid(item.status, COMPLAINT)
+
+    def open_gate(self, job: Job | HookJob) -> None:
         """Let a Job's pod start: the one change that is made to a Job, under a field manager of its own."""
         metadata = {"name": job.name, "namespace": job.namespace, "uid": job.uid}
         body = {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": {"suspend": False}}
