@@ -113,7 +113,10 @@ class Witness:
     def _check_frozen(self, after):
         """A copy of a volume with hooks is taken between them, or not at all."""
         about = after["metadata"]["annotations"]
-        owner, run = after["metadata"]["labels"][f"{GROUP}/owner-uid"], (about[f"{GROUP}/run"], about[f"{GROUP}/attempt"])
+        owner, run = (
+            after["metadata"]["labels"][f"{GROUP}/owner-uid"],
+            (about[f"{GROUP}/run"], about[f"{GROUP}/attempt"]),
+        )
         if any(each[:2] == run for each in self.hooks):
             assert self.frozen.get(owner) == run, f"the copy of {run} is taken while {self.frozen}"
             assert (*run, "after") not in self.hooks, f"the copy of {run} is taken after its hooks"
