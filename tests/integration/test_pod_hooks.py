@@ -1,4 +1,4 @@
-"""Hooks on a real API server: in which order everything is made, what is refused, and what is owed after an accident."""
+"""Hooks on a real API server: the order in which all is made, what is refused, what is owed after an accident."""
 
 from contextlib import suppress
 
