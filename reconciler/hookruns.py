@@ -1,7 +1,8 @@
 """Hooks as Jobs in the cluster: PodTemplates are read, judged and applied. What is judged is what is applied."""
 
+import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from reconciler.cluster import Cluster
 from reconciler.errors import ClusterError
@@ -11,6 +12,8 @@ from reconciler.model import Rejected, Resource
 from reconciler.observed import Children, HookJob
 from reconciler.observing import parse_hook
 from reconciler.plans import Decision, HookPlan
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 def pod_template(cluster: Cluster, namespace: str, name: str) -> Mapping[str, Any] | str:
@@ -44,6 +47,9 @@ def run_owed(
             hook = applied(cluster, owner, plan, allowed=allowed)
         except ClusterError as error:
             hook = str(error)
+        except Exception:  # noqa: BLE001 - as in steps.py, one hook's bug must not keep others from what they are owed
+            _LOG.exception("%s %s/%s", owner.kind, owner.namespace, owner.name)
+            hook = "a bug in quill; the log of the tick has its traceback"
         if isinstance(hook, str):
             problem = f"hooks.after of {plan.run.token} cannot be run: {hook}"
         else:

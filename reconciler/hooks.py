@@ -62,7 +62,8 @@ def before_step(resource: Resource, children: Children, job: Job) -> Advance | N
         return Advance(run=job.run, job=job, message=message, before=True, awaits_hook=True)
     if hook.state is JobState.COMPLETE:
         return None
-    message = f"waiting for Job {hook.name}, which runs before the copy of the volume"
+    trouble = next((f": {pod.trouble}" for pod in children.pods if pod.job_name == hook.name and pod.trouble), "")
+    message = f"waiting for Job {hook.name}, which runs before the copy of the volume{trouble}"
     return Advance(run=job.run, job=job, message=message, awaits_hook=True)
 
 

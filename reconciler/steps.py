@@ -73,7 +73,7 @@ class Steps:
             status = conditions.accepted(part, now=self._now, fingerprint=fingerprint())
         except Exception:  # noqa: BLE001 - see decided
             decision, status = _bug(part), part.status
-        if not children.hooks:
+        if not (children.hooks or part.deleting):
             status = unsaid(status, COMPLAINT)
         if isinstance(decision, Wait):
             status = self._waiting(part, status, decision)
@@ -82,7 +82,7 @@ class Steps:
     def progress(self, item: Work) -> None:
         """Take every step that can be taken now, then run the hooks that are owed, whatever came of the steps."""
         self._take_steps(item)
-        if item.decision is not SUPERSEDED:
+        if item.decision is not SUPERSEDED and not item.resource.deleting:
             self._run_owed(item)
 
     def _take_steps(self, item: Work) -> None:
@@ -166,7 +166,7 @@ class Steps:
             said_so = replace(decision, message=made, cause="HookFailed")
             item.status = conditions.advancing(item.status, said_so, now=self._now)
             return False
-        if self._dry_run:
+        if self._dry_run and not hook:
             return False  # there is nothing to let go
         item.gate = made
         others = (each for each in item.children.hooks if each is not hook)

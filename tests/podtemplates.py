@@ -38,7 +38,6 @@ _OF_CONTAINER = {
     "capability": (
         ("securityContext", "capabilities"), {"add": ["SYS_ADMIN"]}, "securityContext.capabilities.add has SYS_ADMIN"
     ),
-    "proc-mount": (("securityContext", "procMount"), "Unmasked", "securityContext.procMount is Unmasked"),
     "host-port": (("ports",), [{"containerPort": 80, "hostPort": 80}], "ports[0].hostPort is 80"),
 }  # fmt: skip
 
@@ -80,6 +79,7 @@ BEYOND = {
         _with((0, "lifecycle"), {"preStop": {"tcpSocket": {"port": 80, "host": "10.0.0.1"}}}),
         "lifecycle.preStop names a host",
     ),
+    "proc-mount": (_with((0, "securityContext", "procMount"), "Unmasked"), "securityContext.procMount is Unmasked"),
     "init-container": (
         {"spec": {**GOOD["spec"], "initContainers": [{**CONTAINER, "securityContext": {"privileged": True}}]}},
         "template.spec.initContainers[0].securityContext.privileged is true",

@@ -22,6 +22,7 @@ from tests.factories import (
     at,
     make_hook,
     make_job,
+    make_pod,
     make_prune,
     make_run_volume,
     make_snapshot,
@@ -328,5 +329,8 @@ def test_hooks_that_are_nobodys_are_swept():
         assert [each.name for each in found] == names
 
 
-def test_an_advance_is_what_keeps_the_copy_waiting():
-    assert isinstance(decided(hooks=[DONE])[2], Advance)
+def test_what_keeps_the_first_hook_from_starting_is_said():
+    pod = make_pod(make_job(), name="x", job_name=WORKING.name, phase="Pending", trouble="ImagePullBackOff: hook:test")
+    _, _, decision = decided(hooks=[WORKING], pods=(pod,))
+    assert isinstance(decision, Advance)
+    assert decision.message.endswith("before the copy of the volume: ImagePullBackOff: hook:test")
