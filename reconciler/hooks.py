@@ -5,18 +5,21 @@ then on, whatever becomes of the run, and is derived from that Job alone. No cop
 first hook has succeeded, or after the second was made.
 """
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from reconciler.model import CopyMethod, Hooks, MoverResult, Rejected, Resource, Run, Stage
 from reconciler.naming import HOOKS, child_name
 from reconciler.observed import Children, HookJob, Job, JobState, Surroundings
-from reconciler.plans import Advance, Decision, HookPlan, Wait
+from reconciler.plans import Advance, Decision, Finish, HookPlan, Wait
 from reconciler.podsecurity import refusal
 from reconciler.results import stuck_result
 
 FROZEN: Final = timedelta(minutes=10)
 """How long after its first hook an application waits for the copy of its volume to be taken."""
+
+PATIENCE: Final = timedelta(minutes=2)
+"""How long a second hook may meet with faults before anybody is told."""
 
 COMPLAINT: Final = "AfterHookFailed"
 
@@ -121,6 +124,18 @@ def owed(owner: Resource | Rejected, children: Children, decision: Decision | No
         for hook in children.hooks
         if owes(children, hook) and not is_of(hook, under_way)
     )
+
+
+def owed_since(children: Children, run: Run, decision: Decision | None) -> datetime:
+    """Since when the second hook of a run is owed, at the earliest."""
+    first = children.hook(Stage.BEFORE, run)
+    known = first.finished or first.created if first else datetime.min.replace(tzinfo=UTC)
+    return decision.ended if isinstance(decision, Finish) else known
+
+
+def is_passing(status: int) -> bool:
+    """Whether what the API server answered may be otherwise in a moment: it refused nothing."""
+    return status in (409, 429) or not 400 <= status < 500
 
 
 def is_unsettled(children: Children) -> bool:

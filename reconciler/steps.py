@@ -177,7 +177,7 @@ class Steps:
         """Make the hooks that run after a copy, and say which of them cannot be made or has failed."""
         allowed = item.surroundings.hooks_allowed
         made, problem = hookruns.run_owed(
-            self._cluster, item.resource, item.children, decision=item.decision, allowed=allowed
+            self._cluster, item.resource, item.children, decision=item.decision, allowed=allowed, now=self._now
         )
         item.children = replace(item.children, hooks=(*item.children.hooks, *made))
         if text := complaint(item.children, problem):

@@ -169,7 +169,9 @@ class Tick:
 
     def _rejection(self, world: World, rejected: Rejected) -> Outcome:
         allowed = allows_hooks(world.namespaces.get(rejected.namespace, {}))
-        _, problem = run_owed(self._cluster, rejected, world.children_of(rejected), decision=None, allowed=allowed)
+        _, problem = run_owed(
+            self._cluster, rejected, world.children_of(rejected), decision=None, allowed=allowed, now=self._now
+        )
         if problem:
             return Outcome(resource=rejected, what="Error", message=problem, unrecorded=True)
         message = "; ".join(map(str, rejected.problems))

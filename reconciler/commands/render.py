@@ -57,7 +57,7 @@ def run(args: argparse.Namespace, *, now: datetime) -> int:
         if isinstance(plans, Wait):
             _say(f"{resource.kind} {resource.namespace}/{resource.name}: {plans.message}")
         else:
-            _print(_bodies(plans, resource, world=world, templates=templates))
+            _print(list(_bodies(plans, resource, world=world, templates=templates)))
     for claim in world.assumed_claims(each for each, _ in due):
         _say(f"PersistentVolumeClaim {claim} is not in these files; 1Gi is assumed")
     for each in world.findings:

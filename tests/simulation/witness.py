@@ -9,6 +9,8 @@ from tests.simulation.controllers import is_hook
 from tests.simulation.server import RESOURCES
 
 GROUP = "scribe.backube"
+FAILED = ("", "")
+"""The run of a second hook that did not help: the hooks of the next one may."""
 
 
 @dataclass
@@ -98,9 +100,12 @@ class Witness:
     def _see_hook(self, before, after):
         about, owner = after["metadata"]["annotations"], after["metadata"]["labels"][f"{GROUP}/owner-uid"]
         run, stage = (about[f"{GROUP}/run"], about[f"{GROUP}/attempt"]), about[f"{GROUP}/hook"]
+        if after["metadata"]["uid"] in self.stale:
+            return
         begins = "startTime" in after.get("status", {}) and "startTime" not in before.get("status", {})
         if stage == "before" and begins:
-            assert owner not in self.frozen, f"{run} begins while {self.frozen[owner]} has not ended"
+            former = self.frozen.get(owner, FAILED)
+            assert former == FAILED, f"{run} begins while {former} has not ended"
             assert not self.running(owner), f"{run} begins while {self.running(owner)}"
             self.frozen[owner] = run
             self.hooks.append((*run, stage))
@@ -109,6 +114,8 @@ class Witness:
             self.hooks.append((*run, stage))
         elif stage == "after" and _end(after) == "Complete":
             self.frozen.pop(owner, None)
+        elif stage == "after" and _end(after) == "Failed" and owner in self.frozen:
+            self.frozen[owner] = FAILED
 
     def _check_frozen(self, after):
         """A copy of a volume with hooks is taken between them, or not at all."""
