@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from reconciler.causes import PATIENCE_NEEDED, cause_of
-from reconciler.hooks import failure, is_unsettled
+from reconciler.hooks import failure, has_left, is_unsettled
 from reconciler.model import Action, Resource, Run
 from reconciler.naming import slot_token
 from reconciler.observed import Children, Job, JobState
@@ -45,7 +45,9 @@ def decide(resource: Resource, children: Children, *, now: datetime) -> Decision
         what = "not even the sync that was asked for" if _asked_for(resource) else "nothing"
         until = resource.paused_until or "spec.paused is removed"
         return Wait(reason="Suspended", message=f"paused; {what} starts until {until}")
-    start = None if _may_still_start(children) else due_start(resource, now=now)
+    start = due_start(resource, now=now)
+    if start and (_may_still_start(children) or has_left(children, start.run)):
+        start = None
     return start or _too_late(resource, now=now) or _idle(resource)
 
 

@@ -72,16 +72,17 @@ def before_step(resource: Resource, children: Children, job: Job) -> Advance | N
 
 def failure(resource: Resource, children: Children, job: Job, *, now: datetime) -> MoverResult | None:
     """Why a run under way cannot go on because of a hook."""
-    hook = children.hook(Stage.BEFORE, job.run) if job.hooks else None
-    if hook is None or is_taken(resource, children, job) or (not job.suspended and job.copy_method is CopyMethod.NONE):
+    reads_live_volume = not job.suspended and job.copy_method is CopyMethod.NONE
+    if job.hooks is None or reads_live_volume or is_taken(resource, children, job):
         return None
-    if hook.state is JobState.FAILED or hook.deleting:
+    hook = children.hook(Stage.BEFORE, job.run)
+    if hook and (hook.state is JobState.FAILED or hook.deleting):
         why = "was deleted" if hook.deleting else f"failed: {_why(hook)}"
         return _failed(f"Job {hook.name}, which was to run before the copy of the volume, {why}")
     if children.hook(Stage.AFTER, job.run):
         return _failed("the hook that runs after the copy of the volume has run before it was taken")
-    ended = hook.finished or hook.created
-    if hook.state is JobState.COMPLETE and job.copy_method is not CopyMethod.NONE and now - ended >= FROZEN:
+    is_ready = hook is not None and hook.state is JobState.COMPLETE and job.copy_method is not CopyMethod.NONE
+    if hook and is_ready and now - (hook.finished or hook.created) >= FROZEN:
         cause = "SnapshotNotReady" if job.copy_method is CopyMethod.SNAPSHOT else "VolumeNotBound"
         message = f"no copy of the volume was taken since Job {hook.name} has made the application ready for it"
         return stuck_result(cause, message, FROZEN)
@@ -142,6 +143,11 @@ def is_unsettled(children: Children) -> bool:
     """Whether a hook is at work or owed, so that no other run may begin."""
     working = any(each.state is JobState.ACTIVE and not each.suspended for each in children.hooks)
     return working or any(owes(children, each) for each in children.hooks)
+
+
+def has_left(children: Children, run: Run) -> bool:
+    """Whether there are hooks of a run that is about to begin: one of the same name, which was asked for before."""
+    return any(is_of(each, run) for each in children.hooks)
 
 
 def complaint(children: Children, problem: str) -> str:

@@ -60,7 +60,7 @@ def _is_needed(resource: Resource, job: Job) -> bool:
     return (job.run.token, job.run.attempt) == (current.token, current.attempt)
 
 
-def _may_come_again(resource: Resource, job: Job) -> bool:
+def _may_come_again(resource: Resource, job: Job | HookJob) -> bool:
     """Whether a later run may have this one's name: one that is asked for again by the same word after another run."""
     recorded = resource.status.last_sync_start_time
     return job.run.token.startswith(ASKED) and (recorded is None or job.created < recorded)
@@ -72,7 +72,8 @@ def _hooks(resource: Resource, children: Children, *, now: datetime) -> Iterable
     over = [each for each in children.hooks if not each.deleting and not is_of(each, current)]
     ended = [each for each in over if each.state is not JobState.ACTIVE and not owes(children, each)]
     last = max(ended, key=lambda each: each.created, default=None)
-    kept = last.run if last and _tells_of_failure(children, last, now=now) else None
+    tells = last is not None and _tells_of_failure(children, last, now=now) and not _may_come_again(resource, last)
+    kept = last.run if last and tells else None
     for hook in over:
         if hook.suspended:
             yield deletion("Job", hook, "its run has ended without it")

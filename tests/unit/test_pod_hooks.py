@@ -10,7 +10,7 @@ from reconciler.decision import decide
 from reconciler.events import notes
 from reconciler.hooks import COMPLAINT, blocked, complaint, is_unsettled, owed
 from reconciler.leftovers import leftovers
-from reconciler.model import Condition, CopyMethod, Hook, Hooks, Rejected, Stage, Status
+from reconciler.model import Condition, CopyMethod, Hook, Hooks, Rejected, Run, Stage, Status
 from reconciler.observed import Children, JobState, Surroundings
 from reconciler.planning import start_plan
 from reconciler.plans import Advance, Finish, JobPlan, Start, Wait
@@ -92,6 +92,7 @@ LIVE, CLONE = CopyMethod.NONE, CopyMethod.CLONE
         pytest.param("None", [BROKEN], {}, "HookFailed", id="failed-before-the-mover-of-a-live-volume"),
         pytest.param("Snapshot", [replace(DONE, deleting=True)], {}, "HookFailed", id="deleted-by-somebody"),
         pytest.param("Snapshot", [DONE, THAWING], {}, "HookFailed", id="after-came-first"),
+        pytest.param("Snapshot", [THAWED], {}, "HookFailed", id="after-came-and-the-first-one-has-gone"),
         pytest.param(
             "Snapshot", [DONE, THAWED], {"snapshots": (replace(TAKEN, taken=False),)}, "HookFailed", id="taken-too-late"
         ),
@@ -199,6 +200,19 @@ def test_no_run_begins_while_hooks_of_another_are_not_over(hooks, waits):
     world = Children(hooks=tuple(hooks))
     assert is_unsettled(world) == waits
     assert isinstance(decide(IDLE, world, now=at("10:00:05")), Wait if waits else Start)
+
+
+AGAIN = Run(token="manual:again")
+
+
+def test_a_run_that_is_asked_for_again_does_not_take_the_hooks_of_its_namesake_for_its_own():
+    """manual: again, once, again: the Jobs of the first time tell of a failure, and have the names of the third."""
+    asked = seen(make_source(manual="again"), last_manual_sync="once", last_sync_start_time=at("09:30:00"))
+    former = [make_hook(run=AGAIN), make_hook(AFTER, run=AGAIN, state=FAILED)]
+    assert isinstance(decide(asked, Children(hooks=tuple(former)), now=at("09:40:00")), Wait)
+    assert gone(asked, *former) == [former[0].name]
+    assert gone(asked, former[1]) == [former[1].name]
+    assert decide(asked, Children(), now=at("09:40:00")).run == AGAIN
 
 
 ALLOWED = Surroundings(claims={"data": make_volume()}, hooks_allowed=True)
