@@ -62,14 +62,60 @@ class Watched(MortalServer):
         return answer
 
 
+def watched(stage, kind=Watched):
+    server = stage.connect(kind)
+    server.stage = stage
+    return server
+
+
 def test_one_tick_that_settles_sees_it_all_through(stage):
     with_hooks(stage)
-    watched = stage.connect(Watched)
-    watched.stage = stage
-    stage.tick(cluster=watched, settle=30)
+    stage.tick(cluster=watched(stage), settle=30)
     assert jobs(stage) == [("after", True), ("backup", True), ("before", True)]
     assert stage.status()["currentRun"]["token"] == stage.token
     assert stage.condition("Synchronizing")[2].endswith("is running")
+
+
+def test_a_tick_that_settles_may_die_at_any_request(new_stage):
+    unharmed = new_stage()
+    with_hooks(unharmed)
+    server = watched(unharmed)
+    unharmed.tick(cluster=server, settle=30)
+    first = next(number for number, verb in enumerate(server.sent, 1) if verb == "patch")
+    for request in range(first, len(server.sent) + 1):
+        stage = new_stage()
+        with_hooks(stage)
+        mortal = watched(stage)
+        mortal.last = request
+        with suppress(Crash):
+            stage.tick(cluster=mortal, settle=30)
+        for after in (5, 10, 15):
+            stage.run_hooks()
+            stage.take_snapshots()
+            stage.tick(after=after)
+        assert jobs(stage) == [("after", True), ("backup", True), ("before", True)], request
+        assert stage.condition("Ready")[0] == "True"
+
+
+class Contested(Watched):
+    """Somebody edits the resource before the first status of a tick is written."""
+
+    contested = True
+
+    def _request(self, verb, path, **details):
+        if path.endswith("/status") and self.contested:
+            self.contested = False
+            self.stage.edit("ReplicationSource", "nightly", priority=1)
+        return super()._request(verb, path, **details)
+
+
+def test_no_hook_runs_before_its_run_is_recorded(stage):
+    with_hooks(stage)
+    told = stage.tick(cluster=watched(stage, Contested), settle=30)
+    assert told["nightly"].what == "Superseded"
+    assert jobs(stage) == [("backup", False), ("before", False)]
+    stage.tick(after=5)
+    assert jobs(stage) == [("backup", False), ("before", True)]
 
 
 @pytest.mark.parametrize(("method", "made_first"), [("Clone", ["backup", "before"]), ("None", ["backup", "before"])])

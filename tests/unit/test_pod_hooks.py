@@ -180,6 +180,11 @@ def test_a_run_that_lost_its_mover_ends_and_its_second_hook_runs():
     assert (decision.result.reason, len(owed(source, world, decision))) == ("MoverLost", 1)
 
 
+@pytest.mark.parametrize("first", [WORKING, SHUT], ids=["at-work", "never-let-go"])
+def test_nothing_is_owed_for_what_has_not_ended_or_never_ran(first):
+    assert owed(IDLE, Children(hooks=(first,)), GIVEN_UP) == ()
+
+
 def test_a_resource_that_goes_takes_its_hooks_along():
     assert owed(replace(IDLE, deleting=True), Children(hooks=(DONE,)), GIVEN_UP) == ()
 
