@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
+from reconciler.hooks import COMPLAINT
 from reconciler.locks import reported, token_of, unlocked
 from reconciler.model import Action, Chore, Condition, Lock, Resource, Spec, Status
 
@@ -29,7 +30,8 @@ def with_chores(
     ``left`` names chores of which children are still there, ``dead_locks`` are to be removed, one at a time.
     """
     listed = resource.status
-    if not _asks_for_chores(resource.spec) and not listed.chores and not left and not dead_locks:
+    idle = not _asks_for_chores(resource.spec) and not listed.chores and not left and not dead_locks
+    if idle and _complaint(listed) is None:
         return (resource,)
     wanted = dict(_specs(resource.spec)) if listed.last_sync_time else {}
     if dead_locks:
@@ -46,7 +48,7 @@ def with_chores(
 
 def combined(listed: Status, main: Status, chores: Mapping[str, Status]) -> Status:
     """The status to write: of the CR's own syncs and of its chores."""
-    if not chores and not listed.chores:
+    if not chores and not listed.chores and _complaint(main) is None:
         return main
     if unlock := chores.get(Chore.UNLOCK):
         main = unlocked(replace(main, chores=dict(chores)), unlock)
@@ -74,7 +76,7 @@ def _asks_for_chores(spec: Spec) -> bool:
 
 def _specs(spec: Spec) -> Iterator[tuple[str, Spec]]:
     """The spec of each chore that is asked for: that of the CR, with an action and a schedule of the chore's own."""
-    own = replace(spec, manual=None, run_on_create=False)
+    own = replace(spec, manual=None, run_on_create=False, hooks=None)
     if spec.verify:
         yield Chore.VERIFY, replace(own, action=Action.CHECK, schedule=spec.verify.schedule)
     if spec.drill:
@@ -126,15 +128,16 @@ def _own(listed: Status) -> Status:
 
 
 def _complaint(status: Status) -> Condition | None:
-    """What is wrong with the data, else what a chore failed of for good; of several the first.
+    """What an application may suffer from, what is wrong with the data, else what a chore failed of; the first.
 
     A lock that is in nobody's way any more is nothing.
     """
+    hook = (replace(each, type="Stalled", reason=COMPLAINT) for each in status.conditions if each.type == COMPLAINT)
     proofs = (_proof(of_it) for of_it in status.chores.values())
     found = (replace(each, type="Stalled", status="True") for each in proofs if each and each.status == "False")
     chores = (of_it for chore, of_it in status.chores.items() if chore != Chore.UNLOCK or reported(status))
     stalled = (each for of_it in chores for each in of_it.conditions if each.type == "Stalled")
-    return next(found, None) or next(stalled, None)
+    return next(hook, None) or next(found, None) or next(stalled, None)
 
 
 def _proof(status: Status) -> Condition | None:

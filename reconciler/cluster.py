@@ -33,6 +33,7 @@ _PATHS: Final = {
     "VolumeSnapshot": ("apis/snapshot.storage.k8s.io/v1", "volumesnapshots"),
     "PersistentVolumeClaim": ("api/v1", "persistentvolumeclaims"),
     "Pod": ("api/v1", "pods"),
+    "PodTemplate": ("api/v1", "podtemplates"),
     "Namespace": ("api/v1", "namespaces"),
     "Event": ("apis/events.k8s.io/v1", "events"),
 }
@@ -63,6 +64,9 @@ class Cluster(Protocol):
 
     def read_namespace(self, name: str) -> Object:
         """One Namespace."""
+
+    def read(self, kind: str, namespace: str, name: str) -> Object:
+        """One object."""
 
     def apply(self, body: Object, *, manager: str = MANAGER, subresource: str = "", force: bool = True) -> Object:
         """Server-side apply, and the object as it is then. With a resourceVersion in ``body`` a newer one is a 409.

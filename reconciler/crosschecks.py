@@ -57,7 +57,7 @@ def between(placed: Sequence[Placed], inventory: Inventory) -> Iterator[Finding]
 
 
 def references(placed: Iterable[Placed], inventory: Inventory) -> Iterator[Finding]:
-    """The Secrets and claims that resources use and no file brings along."""
+    """The Secrets, claims and PodTemplates that resources use and no file brings along."""
     for each in placed:
         spec = each.resource.spec
         if not inventory.has_secret(each.namespace, spec.secret):
@@ -65,6 +65,9 @@ def references(placed: Iterable[Placed], inventory: Inventory) -> Iterator[Findi
         for path, claim in (("spec.sourcePVC", spec.source_pvc), ("spec.restic.destinationPVC", spec.destination_pvc)):
             if claim and not inventory.has_claim(each.namespace, claim):
                 yield each.finding(_missing(path, "PersistentVolumeClaim", claim))
+        for stage, hook in (("before", spec.hooks and spec.hooks.before), ("after", spec.hooks and spec.hooks.after)):
+            if hook and not inventory.has_pod_template(each.namespace, hook.pod_template):
+                yield each.finding(_missing(f"spec.hooks.{stage}.podTemplate", "PodTemplate", hook.pod_template))
 
 
 def _missing(path: str, kind: str, name: str) -> Problem:

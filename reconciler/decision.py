@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from reconciler.causes import PATIENCE_NEEDED, cause_of
+from reconciler.hooks import failure, has_left, is_unsettled
 from reconciler.model import Action, Resource, Run
 from reconciler.naming import slot_token
 from reconciler.observed import Children, Job, JobState
@@ -44,7 +45,9 @@ def decide(resource: Resource, children: Children, *, now: datetime) -> Decision
         what = "not even the sync that was asked for" if _asked_for(resource) else "nothing"
         until = resource.paused_until or "spec.paused is removed"
         return Wait(reason="Suspended", message=f"paused; {what} starts until {until}")
-    start = None if _may_still_start(children) else due_start(resource, now=now)
+    start = due_start(resource, now=now)
+    if start and (_may_still_start(children) or has_left(children, start.run)):
+        start = None
     return start or _too_late(resource, now=now) or _idle(resource)
 
 
@@ -180,6 +183,8 @@ def _under_way(resource: Resource, children: Children, run: Run, *, now: datetim
 
 def _preparing(resource: Resource, children: Children, job: Job, *, now: datetime) -> Advance | Finish:
     """The next step of a run; what keeps its mover from beginning ends it after PREPARATION_LIMIT."""
+    if failed := failure(resource, children, job, now=now):
+        return Finish(run=job.run, result=failed, ended=now)
     step = advance(resource, children, job)
     pods = [pod for pod in children.pods if pod.job_name == job.name]
     if any(pod.phase not in ("Pending", "") for pod in pods):
@@ -190,7 +195,7 @@ def _preparing(resource: Resource, children: Children, job: Job, *, now: datetim
     begun = (claim and claim.created) or job.created
     waited = now - min((pod.created for pod in pods), default=begun)
     trouble = next((pod.trouble for pod in pods if pod.trouble), "")
-    cause = "SnapshotNotReady" if step.awaits_snapshot else cause_of(trouble)
+    cause = "SnapshotNotReady" if step.awaits_snapshot else "HookFailed" if step.awaits_hook else cause_of(trouble)
     limit = SNAPSHOT_LIMIT if step.awaits_snapshot and _is_being_taken(children) else PREPARATION_LIMIT
     if waited >= limit:
         return Finish(run=job.run, result=stuck_result(cause, step.message, limit), ended=now)
@@ -220,9 +225,9 @@ def _publish(resource: Resource, children: Children, job: Job, *, now: datetime)
 
 def _may_still_start(children: Children) -> bool:
     """Whether a Job is left that no run needs, such as one given up after an hour: were another started before it is
-    deleted, which this tick does, what kept it waiting could go and leave two movers at once.
+    deleted, which this tick does, what kept it waiting could go and leave two movers at once. Or a hook is at work.
     """
-    return any(job.state is JobState.ACTIVE and not job.deleting for job in children.jobs)
+    return is_unsettled(children) or any(job.state is JobState.ACTIVE and not job.deleting for job in children.jobs)
 
 
 def slots_up_to(resource: Resource, slot: datetime, *, now: datetime) -> int:

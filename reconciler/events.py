@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from reconciler.hooks import COMPLAINT
 from reconciler.model import API_VERSION, Action, Rejected, Resource, Run, Status
 from reconciler.naming import event_name
 from reconciler.status import format_time
@@ -39,6 +40,7 @@ def notes(before: Status, after: Status, action: str) -> tuple[Note, ...]:
         _started(before, after, action),
         _ended(before, after, action),
         _invalid(before, after),
+        _hook(before, after),
     )
     return tuple(note for note in happened if note)
 
@@ -124,6 +126,15 @@ def _has_ended(before: Status, after: Status) -> bool:
 
 def _outstanding(status: Status) -> Run | None:
     return None if status.next_retry_time else status.current_run
+
+
+def _hook(before: Status, after: Status) -> Note | None:
+    """A Warning when the hook that lets an application go on has failed, or cannot be run."""
+    told = next((c for c in after.conditions if c.type == COMPLAINT), None)
+    if told is None or any(c.type == COMPLAINT and c.message == told.message for c in before.conditions):
+        return None
+    key = f"{told.last_transition_time} {told.message}"
+    return Note(kind="Warning", reason=COMPLAINT, action="RunHook", message=told.message, key=key)
 
 
 def _invalid(before: Status, after: Status) -> Note | None:

@@ -169,6 +169,12 @@ _ROWS: Final = (
         remedy="Read the message and the log of the mover's pod.",
     ),
     Failure(
+        reason="HookFailed",
+        policy=Policy.RETRY,
+        meaning="The pod of hooks.before failed or took too long. Nothing was copied, and hooks.after runs.",
+        remedy="Read the log of the pod of the Job that the message names: it stays for an hour.",
+    ),
+    Failure(
         reason="ImagePullFailed",
         policy=Policy.WAIT,
         meaning="The mover's image cannot be pulled.",

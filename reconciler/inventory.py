@@ -1,11 +1,11 @@
-"""The Secrets and PersistentVolumeClaims that files bring along, for checks of what custom resources refer to.
+"""The Secrets, claims and PodTemplates that files bring along, for checks of what custom resources refer to.
 
 A file that is not YAML, or a template, is somebody else's and brings nothing.
 """
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from reconciler import documents
@@ -17,7 +17,7 @@ from reconciler.places import Mistake
 _CLAIM: Final = "PersistentVolumeClaim"
 _STATEFUL_SET: Final = "StatefulSet"
 _SECRETS: Final = frozenset({"Secret", "SealedSecret", "ExternalSecret"})
-_KINDS: Final = tuple(kind.encode() for kind in (*_SECRETS, _CLAIM, _STATEFUL_SET))
+_KINDS: Final = tuple(kind.encode() for kind in (*_SECRETS, _CLAIM, _STATEFUL_SET, "PodTemplate"))
 
 Name = tuple[str, str]
 """Namespace and name; a namespace that the file leaves to kustomize or kubectl is empty."""
@@ -30,6 +30,11 @@ class Inventory:
     claims: tuple[Volume, ...] = ()
     claim_names: tuple[Name, ...] = ()
     secret_names: frozenset[Name] = frozenset()
+    pod_templates: Mapping[Name, Mapping[str, Any]] = field(default_factory=dict)
+
+    def has_pod_template(self, namespace: str, name: str) -> bool:
+        """Whether a PodTemplate may be the one that is meant."""
+        return any(name == known and _same(namespace, space) for space, known in self.pod_templates)
 
     def has_secret(self, namespace: str, name: str) -> bool:
         """Whether a Secret, or what a controller makes one of, may be the one that is meant."""
@@ -49,6 +54,7 @@ def read(contents: Iterable[Content]) -> Inventory:
     claims: list[Volume] = []
     claim_names: list[Name] = []
     secret_names: set[Name] = set()
+    pod_templates: dict[Name, Mapping[str, Any]] = {}
     for raw in _objects(contents):
         namespace, name = _name(raw)
         match raw.get("kind"):
@@ -58,9 +64,16 @@ def read(contents: Iterable[Content]) -> Inventory:
                 claim_names.append((namespace, re.escape(name)))
             case "StatefulSet" if name:
                 claim_names += [(namespace, rf"{re.escape(claim)}-{re.escape(name)}-\d+") for claim in _templates(raw)]
+            case "PodTemplate" if name:
+                pod_templates[namespace, name] = raw
             case str() as kind if kind in _SECRETS:
                 secret_names |= {(namespace, each) for each in (name, *_targets(raw)) if each}
-    return Inventory(claims=tuple(claims), claim_names=tuple(claim_names), secret_names=frozenset(secret_names))
+    return Inventory(
+        claims=tuple(claims),
+        claim_names=tuple(claim_names),
+        secret_names=frozenset(secret_names),
+        pod_templates=pod_templates,
+    )
 
 
 def _name(raw: Mapping[str, Any]) -> Name:

@@ -2,8 +2,9 @@
 
 A Job that succeeded goes with its snapshot and volume once its result is recorded. The newest failed Job stays for
 inspection: for an hour with a volume of its own, which no deletion could free while the pod is there, else until its
-time to live has passed. A restored image goes when a newer one is published, no claim still fills itself from it, and
-no label of the user's keeps it.
+time to live has passed. Hooks stay until their run has ended, and those of the last run while one of them has failed:
+the second one for good, until another goes well. A restored image goes when a newer one is published, no claim still
+fills itself from it, and no label of the user's keeps it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,9 +12,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from reconciler.decision import ASKED, is_unrecorded, outstanding_run
-from reconciler.model import Resource
+from reconciler.hooks import is_of, owes
+from reconciler.model import Resource, Stage
 from reconciler.naming import child_name
-from reconciler.observed import Children, Job, JobState, Snapshot, Volume
+from reconciler.observed import Children, HookJob, Job, JobState, Snapshot, Volume
 from reconciler.plans import Deletion
 
 INSPECTION: Final = timedelta(hours=1)
@@ -28,10 +30,11 @@ def leftovers(
     failed = sorted((job for job in ended if job.state is JobState.FAILED), key=lambda job: job.created)
     kept = [job for job in failed[-1:] if _is_worth_keeping(resource, job, now=now)]
     jobs = [deletion("Job", job, _NOT_NEEDED) for job in ended if job not in kept]
-    return (*jobs, *_snapshots_of(resource, children, kept), *_old_images(resource, children, claims))
+    hooks = _hooks(resource, children, now=now)
+    return (*jobs, *hooks, *_snapshots_of(resource, children, kept), *_old_images(resource, children, claims))
 
 
-def deletion(kind: str, child: Job | Snapshot | Volume, why: str) -> Deletion:
+def deletion(kind: str, child: Job | HookJob | Snapshot | Volume, why: str) -> Deletion:
     """Of this very child, and of none that has its name later."""
     return Deletion(kind=kind, namespace=child.namespace, name=child.name, uid=child.uid, why=why)
 
@@ -57,10 +60,41 @@ def _is_needed(resource: Resource, job: Job) -> bool:
     return (job.run.token, job.run.attempt) == (current.token, current.attempt)
 
 
-def _may_come_again(resource: Resource, job: Job) -> bool:
+def _may_come_again(resource: Resource, job: Job | HookJob) -> bool:
     """Whether a later run may have this one's name: one that is asked for again by the same word after another run."""
     recorded = resource.status.last_sync_start_time
     return job.run.token.startswith(ASKED) and (recorded is None or job.created < recorded)
+
+
+def _hooks(resource: Resource, children: Children, *, now: datetime) -> Iterable[Deletion]:
+    """Of runs that have ended. The second hook goes after the first, which would ask for it again."""
+    current = outstanding_run(resource, children)
+    over = [each for each in children.hooks if not each.deleting and not is_of(each, current)]
+    ended = [each for each in over if each.state is not JobState.ACTIVE and not owes(children, each)]
+    last = max(ended, key=lambda each: each.created, default=None)
+    tells = last is not None and _tells_of_failure(children, last, now=now) and not _may_come_again(resource, last)
+    kept = last.run if last and tells else None
+    for hook in over:
+        if hook.suspended:
+            yield deletion("Job", hook, "its run has ended without it")
+        elif hook in ended and not is_of(hook, kept) and not _is_followed(children, hook):
+            yield deletion("Job", hook, _NOT_NEEDED)
+
+
+def _is_followed(children: Children, hook: HookJob) -> bool:
+    """Whether the other hook of its run has to go, or to end, first."""
+    if hook.stage is Stage.AFTER:
+        return children.hook(Stage.BEFORE, hook.run) is not None
+    after = children.hook(Stage.AFTER, hook.run)
+    return after is not None and after.state is JobState.ACTIVE
+
+
+def _tells_of_failure(children: Children, hook: HookJob, *, now: datetime) -> bool:
+    after, before = (children.hook(stage, hook.run) for stage in (Stage.AFTER, Stage.BEFORE))
+    if after and after.state is JobState.FAILED:
+        return True
+    is_recent = before is not None and now - (before.finished or before.created) < INSPECTION
+    return before is not None and before.state is JobState.FAILED and is_recent
 
 
 def _snapshots_of(resource: Resource, children: Children, failed: Iterable[Job]) -> Iterable[Deletion]:

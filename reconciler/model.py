@@ -98,6 +98,29 @@ class Drill:
     schedule: str
 
 
+class Stage(StrEnum):
+    """When a hook runs: before the copy of the volume is taken, or as soon as it is; the value names its field."""
+
+    BEFORE = "before"
+    AFTER = "after"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hook:
+    """A pod to run once, from a PodTemplate of the namespace; it has ``deadline`` for that, from the start on."""
+
+    pod_template: str
+    deadline: timedelta = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hooks:
+    """``spec.hooks``: what makes an application's files worth a copy, and what lets it go on."""
+
+    before: Hook
+    after: Hook | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lock:
     """A lock in a repository, as a mover found it at ``observed``; its holder renewed it last at ``since``."""
@@ -133,6 +156,7 @@ class Spec:
     priority: int = 0
     group: str = ""
     source_pvc: str | None = None
+    hooks: Hooks | None = None
     identity: str | None = None
     mover_security_context: MoverIdentity | None = None
     ignore_inode: bool = False
@@ -291,7 +315,7 @@ class Resource:
 class Rejected:
     """A listed CR whose spec is invalid; without ``problems`` an earlier tick has already said so.
 
-    ``group`` is the one it would be a member of.
+    ``group`` is the one it would be a member of. It has no chores: ``chore`` is always empty.
     """
 
     kind: Kind
@@ -301,5 +325,6 @@ class Rejected:
     generation: int
     resource_version: str
     status: Status
+    chore: str = ""
     problems: tuple[Problem, ...] = ()
     group: str = ""

@@ -27,6 +27,9 @@ ATTEMPT = f"{API_GROUP}/attempt"
 COPY_METHOD = f"{API_GROUP}/copy-method"
 SOURCE_CLAIM = f"{API_GROUP}/source-claim"
 GROUP = f"{API_GROUP}/group"
+HOOK = f"{API_GROUP}/hook"
+HOOKS = f"{API_GROUP}/hooks"
+"""Of a Job, the hooks of its run; of a namespace, whether an administrator allows any."""
 PRIVILEGED_MOVERS = f"{API_GROUP}/privileged-movers"
 DO_NOT_DELETE = f"{API_GROUP}/do-not-delete"
 ACCEPT_SHRUNKEN = f"{API_GROUP}/accept-shrunken"
@@ -44,7 +47,7 @@ def _digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:_HASH_LENGTH]
 
 
-def child_name(owner: Resource, purpose: str, run: Run) -> str:
+def child_name(owner: Resource | Rejected, purpose: str, run: Run) -> str:
     """Name of the child that serves ``purpose`` (``backup``, ``snapshot``, ``volume``, …) in one attempt of one run.
 
     At most 52 characters, a DNS label, the same for every tick that sees the same owner uid, chore and run.
@@ -73,7 +76,7 @@ def request_value(text: str) -> str:
     return text if _PLAIN_REQUEST.fullmatch(text) else f"hash-{_digest(text)}"
 
 
-def labels(owner: Resource, component: str) -> dict[str, str]:
+def labels(owner: Resource | Rejected, component: str) -> dict[str, str]:
     """The fixed label set of a child; a CR's own labels are never copied (Argo CD and Flux would prune by them)."""
     return {
         **MANAGED_BY,
@@ -90,7 +93,7 @@ def is_ours(labels: Mapping[str, object]) -> bool:
     """Whether these are the labels of a run's child, every one of them; an image is not a run's."""
     fixed = labels.get("app.kubernetes.io/managed-by") == labels.get("app.kubernetes.io/name") == MANAGER
     component, kind = labels.get("app.kubernetes.io/component"), labels.get(OWNER_KIND)
-    of_a_run = component in ("mover", "snapshot", "volume") and kind in list(Kind)
+    of_a_run = component in ("mover", "hook", "snapshot", "volume") and kind in list(Kind)
     return fixed and of_a_run and bool(labels.get(OWNER_NAME)) and bool(labels.get(OWNER_UID))
 
 

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from reconciler.model import Action, CopyMethod, MoverIdentity, Run
+from reconciler.model import Action, CopyMethod, Hooks, MoverIdentity, Run, Stage
 
 
 class JobState(StrEnum):
@@ -26,7 +27,8 @@ class Job:
     ``ours``, here and below: it carries every label that Quill gives, so nobody else can have made it by accident.
 
     ``claim`` is the PersistentVolumeClaim its pod mounts at /data, empty for a prune; ``source`` is the user's claim
-    that a backup saves, by way of ``claim`` or directly. ``group`` is the one whose snapshots are taken with its own.
+    that a backup saves, by way of ``claim`` or directly. ``group`` is the one whose snapshots are taken with its own,
+    ``hooks`` run around the copy of it.
     """
 
     name: str
@@ -42,9 +44,31 @@ class Job:
     created: datetime
     source: str = ""
     group: str = ""
+    hooks: Hooks | None = None
     finished: datetime | None = None
     failure_reason: str = ""
     failure_message: str = ""
+    deleting: bool = False
+    chore: str = ""
+    ours: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookJob:
+    """A hook's Job; ``hooks`` are those its run was started with. A ``suspended`` one has not run."""
+
+    name: str
+    namespace: str
+    uid: str
+    owner_uid: str
+    run: Run
+    stage: Stage
+    hooks: Hooks
+    suspended: bool
+    state: JobState
+    created: datetime
+    finished: datetime | None = None
+    failure_reason: str = ""
     deleting: bool = False
     chore: str = ""
     ours: bool = False
@@ -75,7 +99,8 @@ class Snapshot:
     """A VolumeSnapshot of ours; ``owner_uid`` is the CR it was made for, whoever the ownerReference names.
 
     ``component`` is ``snapshot`` (of a source volume) or ``image`` (of a restored one). A ``kept`` one carries the
-    label by which a user keeps it. ``run`` is None where nothing says which one it was made for.
+    label by which a user keeps it. ``run`` is None where nothing says which one it was made for. One that is ``taken``
+    has the volume's content, and may be long from ``ready`` to be read.
     """
 
     name: str
@@ -84,6 +109,7 @@ class Snapshot:
     owner_uid: str
     component: str
     created: datetime
+    taken: bool = False
     ready: bool = False
     restore_size: int | None = None
     error: str = ""
@@ -127,10 +153,16 @@ class Children:
     pods: tuple[Pod, ...] = ()
     snapshots: tuple[Snapshot, ...] = ()
     volumes: tuple[Volume, ...] = ()
+    hooks: tuple[HookJob, ...] = ()
 
     def job(self, run: Run) -> Job | None:
         """The Job of one attempt."""
         return next((job for job in self.jobs if (job.run.token, job.run.attempt) == (run.token, run.attempt)), None)
+
+    def hook(self, stage: Stage, run: Run) -> HookJob | None:
+        """The Job of a hook of one attempt."""
+        wanted = (stage, run.token, run.attempt)
+        return next((each for each in self.hooks if (each.stage, each.run.token, each.run.attempt) == wanted), None)
 
     def snapshot(self, name: str) -> Snapshot | None:
         """The VolumeSnapshot of that name, unless it is being deleted."""
@@ -143,8 +175,12 @@ class Children:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What a run needs to know of its namespace: claims by name, everybody's pods, an admin's word on root movers."""
+    """What a run needs to know of its namespace: claims by name, everybody's pods, an admin's word on root movers and
+    on hooks, and PodTemplates by name, as far as they were read: a text says why one cannot be.
+    """
 
     claims: Mapping[str, Volume] = field(default_factory=dict)
     pods: tuple[Pod, ...] = ()
     privileged_movers: bool = False
+    hooks_allowed: bool = False
+    pod_templates: Mapping[str, Mapping[str, Any] | str] = field(default_factory=dict)

@@ -11,8 +11,9 @@ from typing import Any, Final
 from reconciler import naming
 from reconciler.decision import ASKED, CREATE
 from reconciler.foreign import one_line
-from reconciler.model import Action, CopyMethod, MoverIdentity, Run
-from reconciler.observed import Job, JobState, Pod, Snapshot, Volume
+from reconciler.hookjobs import noted
+from reconciler.model import Action, CopyMethod, MoverIdentity, Run, Stage
+from reconciler.observed import HookJob, Job, JobState, Pod, Snapshot, Volume
 from reconciler.quantity import parse_quantity
 from reconciler.status import parse_identity, parse_time
 
@@ -52,8 +53,35 @@ def parse_job(raw: Raw) -> Job | None:
         finished=parse_time(ended["lastTransitionTime"]) if "lastTransitionTime" in ended else None,
         source=_text(annotations, naming.SOURCE_CLAIM),
         group=_text(annotations, naming.GROUP) if naming.is_of_a_slot(run) else "",
+        hooks=noted(_text(annotations, naming.HOOKS)),
         failure_reason=_text(ended, "reason"),
         failure_message=one_line(_text(ended, "message")),
+        deleting="deletionTimestamp" in metadata,
+        ours=naming.is_ours(_mapping(metadata, "labels")),
+    )
+
+
+def parse_hook(raw: Raw) -> HookJob | None:
+    """A hook's Job; None for any other."""
+    metadata, annotations = raw["metadata"], _mapping(raw["metadata"], "annotations")
+    run, owner, stage = _run(annotations), _label(metadata, naming.OWNER_UID), annotations.get(naming.HOOK)
+    hooks = noted(_text(annotations, naming.HOOKS))
+    if run is None or not owner or stage not in list(Stage) or hooks is None:
+        return None
+    ended = _ended(_mapping(raw, "status"))
+    return HookJob(
+        name=metadata["name"],
+        namespace=metadata["namespace"],
+        uid=metadata["uid"],
+        owner_uid=owner,
+        run=run,
+        stage=Stage(stage),
+        hooks=hooks,
+        suspended=bool(_mapping(raw, "spec").get("suspend")),
+        state=JobState(ended["type"]) if ended else JobState.ACTIVE,
+        created=parse_time(metadata["creationTimestamp"]),
+        finished=parse_time(ended["lastTransitionTime"]) if "lastTransitionTime" in ended else None,
+        failure_reason=_text(ended, "reason"),
         deleting="deletionTimestamp" in metadata,
         ours=naming.is_ours(_mapping(metadata, "labels")),
     )
@@ -93,6 +121,7 @@ def parse_snapshot(raw: Raw) -> Snapshot:
         chore=_label(metadata, naming.CHORE),
         component=_label(metadata, "app.kubernetes.io/component"),
         created=parse_time(metadata["creationTimestamp"]),
+        taken="creationTime" in status,
         ready=status.get("readyToUse") is True,
         restore_size=None if size is None else _bytes(size),
         error=one_line(_text(_mapping(status, "error"), "message"))[:_TROUBLE_LIMIT],

@@ -6,10 +6,10 @@ would start; a PersistentVolumeClaim that is not in the files is taken to be the
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from uuid import NAMESPACE_URL, uuid5
 
 from reconciler import files, inventory
@@ -29,14 +29,22 @@ class Offline:
     resources: tuple[Resource, ...]
     findings: tuple[Finding, ...]
     claims: Mapping[str, Mapping[str, Volume]]
+    pod_templates: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
 
     def surroundings_of(self, resource: Resource) -> Surroundings:
-        """A namespace in which the user's claim is bound; root movers are taken to be allowed."""
+        """A namespace in which the user's claim is bound; root movers and hooks are taken to be allowed."""
         name = resource.spec.source_pvc or resource.spec.destination_pvc
+        allowing = Surroundings(
+            privileged_movers=True,
+            hooks_allowed=True,
+            pod_templates={
+                known: raw for (space, known), raw in self.pod_templates.items() if space == resource.namespace
+            },
+        )
         if name is None:
-            return Surroundings(privileged_movers=True)
+            return allowing
         claim = self.claims.get(resource.namespace, {}).get(name) or assumed_claim(resource.namespace, name)
-        return Surroundings(claims={name: replace(claim, phase="Bound")}, privileged_movers=True)
+        return replace(allowing, claims={name: replace(claim, phase="Bound")})
 
     def assumed_claims(self, resources: Iterable[Resource]) -> tuple[str, ...]:
         """Claims that the resources use and the files do not have, as namespace/name."""
@@ -50,12 +58,14 @@ def read(paths: Sequence[Path], *, now: datetime) -> Offline:
     contents = list(files.contents(paths))
     report = files.report(contents)
     claims: defaultdict[str, dict[str, Volume]] = defaultdict(dict)
-    for claim in inventory.read(contents).claims:
+    found = inventory.read(contents)
+    for claim in found.claims:
         claims[claim.namespace][claim.name] = claim
     return Offline(
         resources=tuple(_seen(each, now - _TICK) for each in report.resources),
         findings=report.findings,
         claims=claims,
+        pod_templates={(space or "default", name): raw for (space, name), raw in found.pod_templates.items()},
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 from reconciler.duration import parse_duration
 from reconciler.hashed import plain
 from reconciler.holds import asks_for_pause
-from reconciler.model import Action, CopyMethod, Drill, Guard, Kind, Resource, Spec, Status, Verify
+from reconciler.model import Action, CopyMethod, Drill, Guard, Hook, Hooks, Kind, Resource, Spec, Status, Verify
 from reconciler.naming import ACCEPT_SHRUNKEN
 from reconciler.requests import requested
 from reconciler.status import parse_identity, parse_status, parse_time
@@ -60,6 +60,7 @@ def parse_spec(kind: Kind, raw: Mapping[str, Any], *, about: str = "") -> Spec:
         priority=raw.get("priority", 0),
         group=raw.get("group", ""),
         source_pvc=raw.get("sourcePVC"),
+        hooks=_hooks(raw["hooks"]) if "hooks" in raw else None,
         identity=restic.get("identity"),
         mover_security_context=parse_identity(security) if security else None,
         ignore_inode=restic.get("ignoreInode", False),
@@ -81,6 +82,16 @@ def parse_spec(kind: Kind, raw: Mapping[str, Any], *, about: str = "") -> Spec:
 
 def _verify(raw: Mapping[str, Any], about: str) -> Verify:
     return Verify(schedule=plain(raw["schedule"], f"{about}/verify"), parts=raw.get("readDataSubset"))
+
+
+def _hooks(raw: Mapping[str, Any]) -> Hooks:
+    after = raw.get("after")
+    return Hooks(before=_hook(raw["before"]), after=_hook(after) if after else None)
+
+
+def _hook(raw: Mapping[str, Any]) -> Hook:
+    deadline = parse_duration(raw["deadline"]) if "deadline" in raw else timedelta(minutes=1)
+    return Hook(pod_template=raw["podTemplate"], deadline=deadline)
 
 
 def _duration(trigger: Mapping[str, Any], field: str) -> timedelta | None:

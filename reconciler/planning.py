@@ -8,10 +8,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from reconciler.groups import group_of
-from reconciler.model import Action, CopyMethod, MoverIdentity, Resource, Run
+from reconciler.hooks import blocked, plan_before
+from reconciler.model import Action, CopyMethod, Hooks, MoverIdentity, Resource, Run
 from reconciler.naming import PRIVILEGED_MOVERS, child_name, host_of
 from reconciler.observed import Children, Job, Surroundings, Volume
-from reconciler.plans import Advance, JobPlan, SnapshotPlan, VolumePlan, Wait
+from reconciler.plans import Advance, HookPlan, JobPlan, SnapshotPlan, VolumePlan, Wait
 from reconciler.status import format_time
 from reconciler.verification import next_part
 
@@ -30,6 +31,11 @@ def needs_pods(resource: Resource) -> bool:
     if not _user_claim(resource):
         return False
     return spec.mover_security_context is None or not _makes_volume(resource)
+
+
+def hooks_of(resource: Resource) -> Hooks | None:
+    """The hooks of a new run; nothing but a backup has any."""
+    return resource.spec.hooks if resource.spec.action is Action.BACKUP else None
 
 
 def start_plan(resource: Resource, run: Run, surroundings: Surroundings) -> JobPlan | Wait:
@@ -56,6 +62,7 @@ def start_plan(resource: Resource, run: Run, surroundings: Surroundings) -> JobP
         settings=settings_of(resource),
         hostname=resource.dead_locks[0].host if resource.dead_locks else "",
         group=group_of(resource, run),
+        hooks=hooks_of(resource),
     )
 
 
@@ -69,8 +76,10 @@ def blocked_starts(
 
 def advance_plan(
     resource: Resource, step: Advance, *, children: Children, surroundings: Surroundings
-) -> SnapshotPlan | VolumePlan | None:
+) -> HookPlan | SnapshotPlan | VolumePlan | None:
     """The child that a step of a run under way lacks; None also where a clone's source has gone meanwhile."""
+    if step.before and step.job.hooks:
+        return plan_before(resource, step.job, step.job.hooks)
     if step.snapshot or step.image:
         return _snapshot_plan(resource, step)
     if not step.volume:
@@ -141,7 +150,7 @@ def _blocked(resource: Resource, identity: MoverIdentity, surroundings: Surround
             f"an administrator can annotate it with {PRIVILEGED_MOVERS}=true"
         )
         return Wait(reason="PrivilegedMoverNotAllowed", message=message, ready=False)
-    return None
+    return blocked(resource, hooks_of(resource), surroundings)
 
 
 def _claim_problem(resource: Resource, name: str, claim: Volume | None) -> Wait | None:

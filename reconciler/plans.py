@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from reconciler.model import Action, CopyMethod, Image, MoverIdentity, MoverResult, Run
+from reconciler.model import Action, CopyMethod, Hook, Hooks, Image, MoverIdentity, MoverResult, Run, Stage
 from reconciler.observed import Job
 
 
@@ -33,6 +33,22 @@ class JobPlan:
     settings: Mapping[str, str] = field(default_factory=dict)
     hostname: str = ""
     group: str = ""
+    hooks: Hooks | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookPlan:
+    """A hook's Job to apply, from the PodTemplate that ``hook`` names; hookjobs.py makes the object."""
+
+    name: str
+    run: Run
+    stage: Stage
+    hooks: Hooks
+
+    @property
+    def hook(self) -> Hook:
+        """The one of the run's hooks that is meant."""
+        return self.hooks.after if self.stage is Stage.AFTER and self.hooks.after else self.hooks.before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +104,9 @@ class Start:
 class Advance:
     """A run is under way. The children it still lacks are to be made, then the Job's gate is opened if ``resume``.
 
-    ``awaits_snapshot`` says that only a VolumeSnapshot's readiness is waited for, which may come within seconds.
+    ``before`` says that the run's first hook is to be made, or to be let go.
+    ``awaits_snapshot`` says that only a VolumeSnapshot's readiness is waited for, which may come within seconds, and
+    ``awaits_hook`` the same of a hook, or of the copy that the next hook waits for.
     One with ``queues_since`` is due since then and stays behind its gate until it is admitted, which clears it.
     ``cause`` is a reason of failures.py when the mover cannot begin; ``working_since`` tells when its pod was made once
     it has.
@@ -97,12 +115,14 @@ class Advance:
     run: Run
     job: Job
     message: str
+    before: bool = False
     snapshot: bool = False
     volume: bool = False
     image: bool = False
     resume: bool = False
     awaits_snapshot: bool = False
     queues_since: datetime | None = None
+    awaits_hook: bool = False
     cause: str = ""
     working_since: datetime | None = None
 

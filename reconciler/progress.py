@@ -1,12 +1,14 @@
 """How far a run is: from its Job and what stands beside it to the next step. Pure, the same after any crash.
 
-The order is the Job behind its gate, then the VolumeSnapshot, then the PersistentVolumeClaim when the snapshot is
-ready, then the open gate: a claim sent before its snapshot is ready waits out the provisioner's backoff. A member of a
-group has started whatever the caps say, and so it is its gate that waits in the line.
+The order is the Job behind its gate, then the hook that the run may have, then the VolumeSnapshot, then the
+PersistentVolumeClaim when the snapshot is ready, then the open gate: a claim sent before its snapshot is ready waits
+out the provisioner's backoff. A member of a group has started whatever the caps say, and so it is its gate that waits
+in the line.
 """
 
 from dataclasses import replace
 
+from reconciler.hooks import before_step, is_awaited
 from reconciler.model import Action, CopyMethod, Image, Resource
 from reconciler.naming import child_name
 from reconciler.observed import Children, Job, Pod
@@ -19,7 +21,10 @@ SNAPSHOT_GROUP = "snapshot.storage.k8s.io"
 def advance(resource: Resource, children: Children, job: Job) -> Advance:
     """The next step of an unfinished run."""
     if not job.suspended:
-        return Advance(run=job.run, job=job, message=_running_message(job, children.pods))
+        message = _running_message(job, children.pods)
+        return Advance(run=job.run, job=job, message=message, awaits_hook=is_awaited(resource, children, job))
+    if step := before_step(resource, children, job):
+        return step
     if job.action is Action.BACKUP and job.copy_method is CopyMethod.SNAPSHOT:
         return _after_snapshot(resource, children, job)
     lacks_volume = has_own_volume(resource, job) and children.volume(job.claim) is None

@@ -7,16 +7,19 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
+from reconciler.hooks import owed
 from reconciler.model import Action, Resource, Run
-from reconciler.observed import Children, Job, JobState, Snapshot, Surroundings, Volume
+from reconciler.observed import Children, HookJob, Job, JobState, Snapshot, Surroundings, Volume
 from reconciler.planning import advance_plan, start_plan
-from reconciler.plans import Advance, JobPlan, Plan, SnapshotPlan, Wait
+from reconciler.plans import Advance, HookPlan, JobPlan, Plan, SnapshotPlan, VolumePlan, Wait
 from reconciler.progress import advance, image_of
 
 UNKNOWN_UID = "00000000-0000-0000-0000-000000000000"
 
 
-def rehearsed(resource: Resource, run: Run, surroundings: Surroundings, *, now: datetime) -> tuple[Plan, ...] | Wait:
+def rehearsed(
+    resource: Resource, run: Run, surroundings: Surroundings, *, now: datetime
+) -> tuple[Plan | HookPlan, ...] | Wait:
     """Every plan of the run, or what it would wait for."""
     plan = start_plan(resource, run, surroundings)
     if isinstance(plan, Wait):
@@ -25,24 +28,51 @@ def rehearsed(resource: Resource, run: Run, surroundings: Surroundings, *, now: 
     return (plan, *_steps(resource, job, surroundings))
 
 
-def _steps(resource: Resource, job: Job, surroundings: Surroundings) -> Iterator[Plan]:
+def _steps(resource: Resource, job: Job, surroundings: Surroundings) -> Iterator[Plan | HookPlan]:
     children = Children(jobs=(job,))
     step = advance(resource, children, job)
-    while step.snapshot or step.volume:
+    while step.before or step.snapshot or step.volume:
         plan = advance_plan(resource, step, children=children, surroundings=surroundings)
         if plan is None:
             return
         yield plan
-        if isinstance(plan, SnapshotPlan):
-            snapshot = imagined_snapshot(resource, plan.name, component="snapshot", created=job.created)
-            children = replace(children, snapshots=(snapshot,))
-        else:
-            children = replace(children, volumes=(_imagined_volume(resource, plan.name),))
+        children = _with(children, resource, plan)
+        for hook in owed(resource, children, step):
+            yield hook
+            children = _with(children, resource, hook)
         step = advance(resource, children, job)
     published = image_of(resource, children, job) if job.action is Action.RESTORE else None
     if isinstance(published, Advance):
         image = advance_plan(resource, published, children=children, surroundings=surroundings)
         yield from (image,) if image else ()
+    yield from owed(resource, children, None)
+
+
+def _with(children: Children, resource: Resource, plan: HookPlan | SnapshotPlan | VolumePlan) -> Children:
+    """``children`` with that of a plan, which is all that it is to become at once."""
+    created = children.jobs[0].created
+    if isinstance(plan, HookPlan):
+        return replace(children, hooks=(*children.hooks, _imagined_hook(resource, plan, created)))
+    if isinstance(plan, SnapshotPlan):
+        snapshot = imagined_snapshot(resource, plan.name, component="snapshot", created=created)
+        return replace(children, snapshots=(snapshot,))
+    return replace(children, volumes=(_imagined_volume(resource, plan.name),))
+
+
+def _imagined_hook(resource: Resource, plan: HookPlan, created: datetime) -> HookJob:
+    return HookJob(
+        name=plan.name,
+        namespace=resource.namespace,
+        uid=UNKNOWN_UID,
+        owner_uid=resource.uid,
+        run=plan.run,
+        stage=plan.stage,
+        hooks=plan.hooks,
+        suspended=False,
+        state=JobState.COMPLETE,
+        created=created,
+        finished=created,
+    )
 
 
 def imagined_job(resource: Resource, plan: JobPlan, now: datetime) -> Job:
@@ -59,6 +89,7 @@ def imagined_job(resource: Resource, plan: JobPlan, now: datetime) -> Job:
         claim=plan.claim or "",
         source=plan.source,
         group=plan.group,
+        hooks=plan.hooks,
         suspended=True,
         state=JobState.ACTIVE,
         created=now,

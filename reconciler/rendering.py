@@ -19,6 +19,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from reconciler import assets, naming
 from reconciler.errors import RenderError
+from reconciler.hookjobs import note
 from reconciler.model import Action, Resource
 from reconciler.observing import DATA_VOLUME
 from reconciler.plans import JobPlan, Plan, SnapshotPlan, VolumePlan
@@ -90,6 +91,7 @@ class Renderer:
             naming.COPY_METHOD: str(plan.copy_method),
             **({naming.SOURCE_CLAIM: plan.source} if plan.source else {}),
             **({naming.GROUP: plan.group} if plan.group else {}),
+            **({naming.HOOKS: note(plan.hooks)} if plan.hooks else {}),
         }
         return body
 

@@ -54,7 +54,7 @@ _ROWS: Final = (
     Rule(
         "missing-reference",
         Level.ERROR,
-        "With `--strict-references`: a Secret or PersistentVolumeClaim that is used is in none of the given files.",
+        "With `--strict-references`: a Secret, PersistentVolumeClaim or PodTemplate that is used is in no given file.",
     ),
     Rule(
         "schedule-collision",

@@ -10,24 +10,26 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from reconciler import conditions, endings
+from reconciler import conditions, endings, hookruns
 from reconciler.cluster import Cluster
 from reconciler.decision import decide
 from reconciler.errors import ClusterError, ReconcilerError, RenderError
+from reconciler.hooks import COMPLAINT, complaint
 from reconciler.model import Resource, Status
 from reconciler.naming import GATE_MANAGER
-from reconciler.observed import Children, Job, Surroundings
+from reconciler.observed import Children, HookJob, Job, Surroundings
 from reconciler.observing import parse_job, parse_snapshot, parse_volume
 from reconciler.planning import advance_plan, inferred_identity, start_plan
-from reconciler.plans import Advance, Decision, Finish, Start, VolumePlan, Wait
+from reconciler.plans import Advance, Decision, Finish, HookPlan, Start, VolumePlan, Wait
 from reconciler.rendering import Renderer
+from reconciler.saying import said, unsaid
 from reconciler.validation import fingerprint
 
 BUG: Final = "InternalError"
 SUPERSEDED: Final = Wait(reason="Superseded", message="another tick was quicker; the next one looks again")
 
 _LOG: Final = logging.getLogger(__name__)
-_STEPS: Final = 4  # start, snapshot, volume, and the look at what came of it
+_STEPS: Final = 5  # start, hook, snapshot, volume, and the look at what came of it
 _NOTE_LIMIT: Final = 1024
 _IMMUTABLE: Final = "field is immutable"
 _CONFLICT: Final = 409
@@ -37,7 +39,8 @@ _CONFLICT: Final = 409
 class Work:
     """The syncs of one CR, or one chore, on their way through a tick; ``gate`` is opened once they are recorded.
 
-    A member of a group takes its snapshot once it is ``released`` (bursts.py).
+    A member of a group takes its snapshot once it is ``released`` (bursts.py). ``awaits`` says that another look,
+    within seconds, may show the next step.
     """
 
     resource: Resource
@@ -45,8 +48,8 @@ class Work:
     surroundings: Surroundings
     decision: Decision
     status: Status
-    awaits_snapshot: bool = False
-    gate: Job | None = None
+    awaits: bool = False
+    gate: Job | HookJob | None = None
     problem: str = ""
     is_started: bool = False
     released: bool = False
@@ -75,19 +78,27 @@ class Steps:
             status = conditions.split(status, difference, now=self._now)
         except Exception:  # noqa: BLE001 - see decided
             decision, status = _bug(part), part.status
+        if not (children.hooks or part.deleting):
+            status = unsaid(status, COMPLAINT)
         if isinstance(decision, Wait):
             status = self._waiting(part, status, decision)
         return Work(resource=part, children=children, surroundings=surroundings, decision=decision, status=status)
 
     def progress(self, item: Work) -> None:
-        """Take every step that can be taken now. What goes wrong is this CR's alone and ends in its status."""
+        """Take every step that can be taken now, then run the hooks that are owed, whatever came of the steps."""
+        self._take_steps(item)
+        if item.decision is not SUPERSEDED and not item.resource.deleting:
+            self._run_owed(item)
+
+    def _take_steps(self, item: Work) -> None:
+        """What goes wrong is this CR's alone and ends in its status."""
         try:
             for _ in range(_STEPS):
                 if not self._step(item):
                     break
                 item.decision = decide(item.resource, item.children, now=self._now)
         except ReconcilerError as error:
-            item.problem, item.awaits_snapshot, item.gate = str(error), False, None
+            item.problem, item.awaits, item.gate = str(error), False, None
             if isinstance(error, ClusterError) and (error.status == _CONFLICT or _IMMUTABLE in item.problem):
                 item.problem, item.status, item.decision = "", item.resource.status, SUPERSEDED
                 return
@@ -95,12 +106,12 @@ class Steps:
             blocked = Wait(reason=reason, message=item.problem[:_NOTE_LIMIT], ready=False)
             item.status = conditions.waiting(item.status, blocked, now=self._now)
         except Exception:  # noqa: BLE001 - see decided
-            item.decision, item.awaits_snapshot, item.gate = _bug(item.resource), False, None
+            item.decision, item.awaits, item.gate = _bug(item.resource), False, None
             item.status = conditions.waiting(item.status, item.decision, now=self._now)
 
     def _step(self, item: Work) -> bool:
         """Carry out the decision; whether another look may find a further step to take."""
-        item.awaits_snapshot = False
+        item.awaits = False
         match item.decision:
             case Wait():
                 item.status = self._waiting(item.resource, item.status, item.decision)
@@ -135,6 +146,8 @@ class Steps:
         if decision.queues_since or (decision.snapshot and decision.job.group and not item.released):
             return self._rest(item, decision)
         plan = advance_plan(item.resource, decision, children=item.children, surroundings=item.surroundings)
+        if isinstance(plan, HookPlan):
+            return self._run_first(item, decision, plan)
         if decision.volume and plan is None and decision.job.group:  # its gate would be the first in the line for ever
             raise ReconcilerError(
                 f"the source of {decision.job.claim} has gone, and its snapshot does not say its size"
@@ -154,11 +167,39 @@ class Steps:
         return True
 
     def _rest(self, item: Work, decision: Advance) -> bool:
-        item.awaits_snapshot = decision.awaits_snapshot
+        item.awaits = decision.awaits_snapshot or decision.awaits_hook
         item.status = conditions.advancing(item.status, decision, now=self._now)
         return False
 
-    def open_gate(self, job: Job) -> None:
+    def _run_first(self, item: Work, decision: Advance, plan: HookPlan) -> bool:
+        """Make the hook that runs before the copy. Like a mover it runs nothing before its run is recorded."""
+        hook = item.children.hook(plan.stage, plan.run)
+        allowed = item.surroundings.hooks_allowed
+        made = hook or hookruns.applied(self._cluster, item.resource, plan, allowed=allowed)
+        if isinstance(made, str):
+            said_so = replace(decision, message=made, cause="HookFailed")
+            item.status = conditions.advancing(item.status, said_so, now=self._now)
+            return False
+        if self._dry_run and not hook:
+            return False  # there is nothing to let go
+        item.gate = made
+        others = (each for each in item.children.hooks if each is not hook)
+        item.children = replace(item.children, hooks=(*others, replace(made, suspended=False)))
+        return True
+
+    def _run_owed(self, item: Work) -> None:
+        """Make the hooks that run after a copy, and say which of them cannot be made or has failed."""
+        allowed = item.surroundings.hooks_allowed
+        made, problem = hookruns.run_owed(
+            self._cluster, item.resource, item.children, decision=item.decision, allowed=allowed, now=self._now
+        )
+        item.children = replace(item.children, hooks=(*item.children.hooks, *made))
+        if text := complaint(item.children, problem):
+            item.status = said(item.status, self._now, (COMPLAINT, True, "Blocked" if problem else "JobFailed", text))
+        else:
+            item.status = unsaid(item.status, COMPLAINT)
+
+    def open_gate(self, job: Job | HookJob) -> None:
         """Let a Job's pod start: the one change that is made to a Job, under a field manager of its own."""
         metadata = {"name": job.name, "namespace": job.namespace, "uid": job.uid}
         body = {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": {"suspend": False}}

@@ -12,7 +12,7 @@ from typing import Final
 
 from reconciler.leftovers import deletion, filling
 from reconciler.model import Rejected, Resource, Run
-from reconciler.observed import Children, Job, JobState, Snapshot, Volume
+from reconciler.observed import Children, HookJob, Job, JobState, Snapshot, Volume
 from reconciler.plans import Deletion
 
 AGE: Final = timedelta(hours=1)
@@ -36,6 +36,7 @@ def strays(
         owner = known.get((namespace, uid))
         if owner is None:
             found += _jobs(of_it, now=now)
+            found += _hooks(of_it, now=now)
         under_way = _current(owner, chore) if owner else None
         found += _without_a_job(of_it, under_way, claims.get(namespace, {}), now=now)
     return tuple(found)
@@ -48,6 +49,12 @@ def _jobs(children: Children, *, now: datetime) -> Iterator[Deletion]:
         works = job.state is JobState.ACTIVE and not job.suspended
         if not works and _attempt(job.run) not in kept and _may_go(job, now=now):
             yield deletion("Job", job, "the resource it was made for has gone")
+
+
+def _hooks(children: Children, *, now: datetime) -> Iterator[Deletion]:
+    for hook in children.hooks:
+        if (hook.suspended or hook.state is not JobState.ACTIVE) and _may_go(hook, now=now):
+            yield deletion("Job", hook, "the resource it was made for has gone")
 
 
 def _without_a_job(
@@ -76,5 +83,5 @@ def _attempt(run: Run | None) -> _Attempt | None:
     return (run.token, run.attempt) if run else None
 
 
-def _may_go(child: Job | Snapshot | Volume, *, now: datetime) -> bool:
+def _may_go(child: Job | HookJob | Snapshot | Volume, *, now: datetime) -> bool:
     return child.ours and not child.deleting and child.created is not None and now - child.created >= AGE

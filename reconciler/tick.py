@@ -7,10 +7,11 @@ only over the one that was read, and what is missing is derived again by the nex
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from threading import Semaphore
 from typing import Final
 
@@ -20,6 +21,7 @@ from reconciler.chores import combined
 from reconciler.cluster import CONCURRENCY, Cluster
 from reconciler.errors import ClusterError, ReconcilerError
 from reconciler.groups import differences
+from reconciler.hookruns import run_owed
 from reconciler.leftovers import leftovers
 from reconciler.locks import explained
 from reconciler.model import API_VERSION, Rejected, Resource, Status
@@ -31,7 +33,7 @@ from reconciler.status import status_document
 from reconciler.steps import BUG, SUPERSEDED, Steps, Work
 from reconciler.strays import strays
 from reconciler.validation import fingerprint
-from reconciler.world import World, list_snapshots, observe, weighed
+from reconciler.world import World, allows_hooks, look_again, observe, weighed
 
 DELETIONS: Final = 200
 """How many children a tick deletes at most: no mistake of whoever made or labelled them costs more in a minute."""
@@ -67,8 +69,14 @@ class _Case:
         return combined(self.listed.status, main.status, {each.resource.chore: each.status for each in chores})
 
     @property
-    def awaits_snapshot(self) -> bool:
-        return any(each.awaits_snapshot for each in self.parts)
+    def awaits(self) -> bool:
+        return any(each.awaits for each in self.parts)
+
+    def go_on(self, written: str) -> None:
+        """After it was recorded as the version ``written``: what follows in this tick is recorded over that."""
+        self.listed = replace(self.listed, status=self.status, resource_version=written)
+        for part in self.parts:
+            part.resource, part.gate = replace(part.resource, status=part.status), None
 
     @property
     def is_shared(self) -> bool:
@@ -97,28 +105,30 @@ class Tick:
         self._deletions = Semaphore(DELETIONS)
 
     def run(self, *, settle: float = 0) -> list[Outcome]:
-        """Do it, and wait at most ``settle`` seconds for snapshots that become ready meanwhile.
+        """Do it, and wait at most ``settle`` seconds for hooks that end and snapshots that become ready meanwhile.
 
         Raises SetupError when the cluster cannot be observed; everything else ends in some CR's outcome.
         """
         deadline = time.monotonic() + settle
         world = observe(self._cluster, namespace=self._namespace, is_off=lambda _: self._settings.paused)
         with ThreadPoolExecutor(CONCURRENCY) as pool:
-            outcomes = list(pool.map(self._rejection, world.rejected))
+            outcomes = list(pool.map(partial(self._rejection, world), world.rejected))
             cases, bursts = self._cases(world)
             waiting = cases
             acting = [part for case in waiting for part in case.parts]
             while waiting:
                 list(pool.map(self._steps.progress, acting))
                 shared = [case for case in waiting if case.is_shared]
-                outcomes += pool.map(self._record, [c for c in waiting if not (c.awaits_snapshot or c.is_shared)])
+                outcomes += pool.map(self._record, [c for c in waiting if not (c.awaits or c.is_shared)])
                 bursts.take(pool, (part for case in cases for part in case.parts))
-                outcomes += pool.map(self._record, [case for case in shared if not case.awaits_snapshot])
-                waiting = [case for case in waiting if case.awaits_snapshot]
+                outcomes += pool.map(self._record, [case for case in shared if not case.awaits])
+                waiting = [case for case in waiting if case.awaits]
                 if not waiting or self._dry_run or time.monotonic() >= deadline:
                     break
+                outcomes += filter(None, pool.map(self._let_go, waiting))
+                waiting = [case for case in waiting if case.awaits]
                 time.sleep(_POLL_SECONDS)
-                acting = [part for case in waiting for part in case.parts if part.awaits_snapshot]
+                acting = [part for case in waiting for part in case.parts if part.awaits]
                 if not self._look_again(acting):
                     break
             outcomes += pool.map(self._record, waiting)
@@ -146,20 +156,37 @@ class Tick:
         cases = [_Case(listed=each, parts=tuple(work[each.uid])) for each in world.resources]
         return [case for case in cases if not _is_idle(case)], bursts
 
-    def _look_again(self, waiting: Iterable[Work]) -> bool:
-        """Decide again on what snapshots are like now; False when they cannot be listed: then it is time to record."""
+    def _let_go(self, case: _Case) -> Outcome | None:
+        """Record a case whose hook, or mover, is to run while this tick goes on with it; an Outcome ends it here."""
+        if not any(part.gate for part in case.parts):
+            return None
+        outcome = self._record(case, goes_on=True)
+        if outcome.unrecorded or outcome.what == SUPERSEDED.reason:
+            for part in case.parts:
+                part.awaits = False
+            return outcome
+        return None
+
+    def _look_again(self, waiting: Sequence[Work]) -> bool:
+        """Decide again on what children are like now; False when they cannot be listed: then it is time to record."""
+        seen = {(item.resource.namespace, *item.resource.key): item.children for item in waiting}
         try:
-            found = list_snapshots(self._cluster, namespace=self._namespace)
+            found = look_again(self._cluster, self._namespace, seen)
         except ReconcilerError:
-            _LOG.warning("cannot look for ready snapshots", exc_info=True)
+            _LOG.warning("cannot look for hooks that have ended and snapshots that are ready", exc_info=True)
             return False
         for item in waiting:
-            snapshots = found.get((item.resource.namespace, *item.resource.key), ())
-            item.children = replace(item.children, snapshots=snapshots)
+            item.children = found[item.resource.namespace, *item.resource.key]
             item.decision = self._steps.decided(item.resource, item.children)
         return True
 
-    def _rejection(self, rejected: Rejected) -> Outcome:
+    def _rejection(self, world: World, rejected: Rejected) -> Outcome:
+        allowed = allows_hooks(world.namespaces.get(rejected.namespace, {}))
+        _, problem = run_owed(
+            self._cluster, rejected, world.children_of(rejected), decision=None, allowed=allowed, now=self._now
+        )
+        if problem:
+            return Outcome(resource=rejected, what="Error", message=problem, unrecorded=True)
         message = "; ".join(map(str, rejected.problems))
         if not rejected.problems:
             return Outcome(resource=rejected, what="Rejected")
@@ -173,15 +200,16 @@ class Tick:
             return Outcome(resource=rejected, what="Error", message=str(error), unrecorded=True)
         return Outcome(resource=rejected, what="Rejected", message=message)
 
-    def _record(self, case: _Case) -> Outcome:
+    def _record(self, case: _Case, *, goes_on: bool = False) -> Outcome:
         """Write the status if it changed, open gates, tell of it, and remove what the listed status has no use for.
 
         Where somebody else wrote or deleted the CR meanwhile, all of this is the next tick's to derive again.
         """
         listed, status = case.listed, case.status
         told = _told(case)
+        written = listed.resource_version
         try:
-            if status != listed.status and not self._write(listed, status):
+            if status != listed.status and not (written := self._write(listed, status)):
                 return Outcome(resource=listed, what=SUPERSEDED.reason, message=SUPERSEDED.message)
             for gate in (part.gate for part in case.parts if part.gate):
                 self._steps.open_gate(gate)
@@ -191,6 +219,8 @@ class Tick:
                     self._delete(each)
         except ClusterError as error:
             return Outcome(resource=listed, what="Error", message=str(error), unrecorded=True, bug=told[0] == BUG)
+        if goes_on:
+            case.go_on(written)
         return Outcome(resource=listed, what=told[0], message=told[1], bug=told[0] == BUG)
 
     def _tell(self, resource: Resource | Rejected, notes: Iterable[events.Note]) -> None:
@@ -211,8 +241,8 @@ class Tick:
         self._cluster.delete(child.kind, child.namespace, name=child.name, uid=child.uid)
         return True
 
-    def _write(self, resource: Resource | Rejected, status: Status) -> bool:
-        """Record a status over the one that was listed; False when that, or the CR, is no more."""
+    def _write(self, resource: Resource | Rejected, status: Status) -> str:
+        """Record a status over the one that was listed, as which version; empty when that, or the CR, is no more."""
         metadata = {
             "name": resource.name,
             "namespace": resource.namespace,
@@ -225,12 +255,12 @@ class Tick:
             "status": status_document(status),
         }
         try:
-            self._cluster.apply(body, subresource="status")
+            written = self._cluster.apply(body, subresource="status")
         except ClusterError as error:
             if error.status in (404, 409):
-                return False
+                return ""
             raise
-        return True
+        return str(written["metadata"]["resourceVersion"])
 
 
 def _is_idle(case: _Case) -> bool:

@@ -26,8 +26,14 @@ from reconciler.parsing import parse
 __all__ = ["fingerprint", "parse", "validate"]
 
 _SCHEDULES: Final = (("trigger", "schedule"), ("restic", "verify", "schedule"), ("restic", "drill", "schedule"))
-_DURATIONS: Final = {"spread": ("0m", "24h"), "jitter": ("0m", "24h"), "startingDeadline": ("1m", "168h")}
-"""Fields of spec.trigger with the shortest and the longest time each may be."""
+_DURATIONS: Final = {
+    ("trigger", "spread"): ("0m", "24h"),
+    ("trigger", "jitter"): ("0m", "24h"),
+    ("trigger", "startingDeadline"): ("1m", "168h"),
+    ("hooks", "before", "deadline"): ("5s", "30m"),
+    ("hooks", "after", "deadline"): ("5s", "30m"),
+}
+"""The shortest and the longest time each may be."""
 
 
 def validate(raw: Mapping[str, Any]) -> Resource | tuple[Problem, ...]:
@@ -113,8 +119,8 @@ def _judged(spec: Mapping[str, Any]) -> Iterator[Problem]:
         expression = _at(spec, path)
         if isinstance(expression, str) and (sentence := schedule.problem(expression)):
             yield Problem(f"spec.{'.'.join(path)}", sentence, rule="schedule")
+    yield from filter(None, (_duration_problem(path, _at(spec, path)) for path in _DURATIONS))
     if isinstance(trigger, Mapping):
-        yield from filter(None, (_duration_problem(field, trigger.get(field)) for field in _DURATIONS))
         zone = trigger.get("timeZone")
         if isinstance(zone, str) and (sentence := schedule.zone_problem(zone)):
             hint = hints.near_value(zone, schedule.known_zones())
@@ -124,8 +130,8 @@ def _judged(spec: Mapping[str, Any]) -> Iterator[Problem]:
         yield Problem("spec.restic.restoreAsOf", sentence, rule="bad-format")
 
 
-def _duration_problem(field: str, value: object) -> Problem | None:
-    shortest, longest = _DURATIONS[field]
+def _duration_problem(path: tuple[str, ...], value: object) -> Problem | None:
+    shortest, longest = _DURATIONS[path]
     try:
         span = parse_duration(value) if isinstance(value, str) else None
     except ValueError:
@@ -133,7 +139,7 @@ def _duration_problem(field: str, value: object) -> Problem | None:
     if span is None or parse_duration(shortest) <= span <= parse_duration(longest):
         return None
     bound = f"at least {shortest}" if span < parse_duration(shortest) else f"at most {longest}"
-    return Problem(f"spec.trigger.{field}", f"must be {bound}, not {value}", rule="out-of-bounds")
+    return Problem(f"spec.{'.'.join(path)}", f"must be {bound}, not {value}", rule="out-of-bounds")
 
 
 def _at(spec: Mapping[str, Any], path: Iterable[str]) -> object:

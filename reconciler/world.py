@@ -14,13 +14,14 @@ from reconciler.caps import Crowd
 from reconciler.chores import with_chores
 from reconciler.cluster import Cluster, Object
 from reconciler.holds import paused
+from reconciler.hookruns import pod_template
 from reconciler.locks import Movers, left_behind
 from reconciler.model import Chore, Kind, Rejected, Resource, Status
-from reconciler.naming import PRIVILEGED_MOVERS, SELECTOR
-from reconciler.observed import Children, Job, Pod, Snapshot, Surroundings, Volume
-from reconciler.observing import parse_job, parse_pod, parse_snapshot, parse_volume
+from reconciler.naming import HOOKS, PRIVILEGED_MOVERS, SELECTOR
+from reconciler.observed import Children, HookJob, Job, Pod, Snapshot, Surroundings, Volume
+from reconciler.observing import parse_hook, parse_job, parse_pod, parse_snapshot, parse_volume
 from reconciler.permission import admitted
-from reconciler.planning import blocked_starts, needs_pods
+from reconciler.planning import blocked_starts, hooks_of, needs_pods
 from reconciler.plans import Decision, Start
 from reconciler.settings import Caps
 from reconciler.spreading import placed
@@ -28,7 +29,7 @@ from reconciler.status import parse_status
 from reconciler.validation import fingerprint, parse, validate
 
 Key = tuple[str, str, str]
-Child = TypeVar("Child", Job, Pod, Snapshot, Volume)
+Child = TypeVar("Child", Job, HookJob, Pod, Snapshot, Volume)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,9 +45,9 @@ class World:
     claims: Mapping[str, Mapping[str, Volume]] = field(default_factory=dict)
     namespaces: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
-    def children_of(self, resource: Resource) -> Children:
+    def children_of(self, resource: Resource | Rejected) -> Children:
         """Everything that was made for the syncs of one CR, or for one chore."""
-        return self.children.get((resource.namespace, *resource.key), Children())
+        return self.children.get((resource.namespace, resource.uid, resource.chore), Children())
 
     def with_chores(self, resource: Resource, *, now: datetime) -> tuple[Resource, ...]:
         """A CR and its chores, also one that nobody asks for any more but whose children are still there."""
@@ -63,9 +64,13 @@ class World:
         return tuple(job for children in self.children.values() for job in children.jobs)
 
     def surroundings_of(self, resource: Resource) -> Surroundings:
-        """The claims of a CR's namespace, and an admin's word on root movers; pods are in look_around."""
-        allowed = self.namespaces.get(resource.namespace, {}).get(PRIVILEGED_MOVERS) == "true"
-        return Surroundings(claims=self.claims.get(resource.namespace, {}), privileged_movers=allowed)
+        """The claims of a CR's namespace, and an admin's word on it; pods and PodTemplates are in look_around."""
+        annotations = self.namespaces.get(resource.namespace, {})
+        return Surroundings(
+            claims=self.claims.get(resource.namespace, {}),
+            privileged_movers=annotations.get(PRIVILEGED_MOVERS) == "true",
+            hooks_allowed=allows_hooks(annotations),
+        )
 
 
 def observe(
@@ -116,10 +121,31 @@ def judge(raw: Object) -> Resource | Rejected:
     return verdict if isinstance(verdict, Resource) else replace(_rejected(raw), problems=verdict)
 
 
+def allows_hooks(annotations: Mapping[str, str]) -> bool:
+    """Whether an administrator has allowed hooks in the namespace that has these annotations."""
+    return annotations.get(HOOKS) == "true"
+
+
 def list_snapshots(cluster: Cluster, *, namespace: str | None) -> Mapping[Key, tuple[Snapshot, ...]]:
     """Our VolumeSnapshots by namespace, uid and chore of the CR they were made for."""
     listed = cluster.list_objects("VolumeSnapshot", namespace=namespace, selector=SELECTOR)
     return _by_owner(parse_snapshot(raw) for raw in listed)
+
+
+def look_again(cluster: Cluster, namespace: str | None, seen: Mapping[Key, Children]) -> Mapping[Key, Children]:
+    """``seen`` with what may have changed within seconds: snapshots, and where there are hooks these and volumes."""
+    snapshots = list_snapshots(cluster, namespace=namespace)
+    found = {key: replace(each, snapshots=snapshots.get(key, ())) for key, each in seen.items()}
+    if not any(each.hooks for each in seen.values()):
+        return found
+    jobs = cluster.list_objects("Job", namespace=namespace, selector=SELECTOR)
+    hooks = _by_owner(hook for raw in jobs if (hook := parse_hook(raw)))
+    claims = cluster.list_objects("PersistentVolumeClaim", namespace=namespace, selector=SELECTOR)
+    volumes = _by_owner(parse_volume(raw) for raw in claims)
+    return {
+        key: replace(each, hooks=hooks.get(key, ()), volumes=volumes.get(key, ())) if each.hooks else each
+        for key, each in found.items()
+    }
 
 
 def weighed(
@@ -142,7 +168,7 @@ def weighed(
 
 
 def look_around(cluster: Cluster, world: World, starting: Iterable[Resource]) -> Mapping[tuple[str, str], Surroundings]:
-    """What each start needs to know, by key: pods are asked for once per namespace, if at all."""
+    """What each start needs to know, by key: pods are asked for once per namespace, PodTemplates by name, if at all."""
     found: dict[tuple[str, str], Surroundings] = {}
     pods: dict[str, tuple[Pod, ...]] = {}
     for resource in starting:
@@ -151,6 +177,9 @@ def look_around(cluster: Cluster, world: World, starting: Iterable[Resource]) ->
             if name not in pods:
                 pods[name] = tuple(parse_pod(raw) for raw in cluster.list_objects("Pod", namespace=name))
             around = replace(around, pods=pods[name])
+        if around.hooks_allowed and (hooks := hooks_of(resource)):
+            names = {hook.pod_template for hook in (hooks.before, hooks.after) if hook}
+            around = replace(around, pod_templates={each: pod_template(cluster, name, each) for each in names})
         found[resource.key] = around
     return found
 
@@ -188,8 +217,9 @@ def _rejected(raw: Object) -> Rejected:
 def _children(
     cluster: Cluster, namespace: str | None, claims: Mapping[str, Mapping[str, Volume]]
 ) -> Mapping[Key, Children]:
-    listed = (parse_job(raw) for raw in cluster.list_objects("Job", namespace=namespace, selector=SELECTOR))
-    jobs = _by_owner(job for job in listed if job)
+    listed = list(cluster.list_objects("Job", namespace=namespace, selector=SELECTOR))
+    jobs = _by_owner(job for raw in listed if (job := parse_job(raw)))
+    hooks = _by_owner(hook for raw in listed if (hook := parse_hook(raw)))
     pods = _by_owner(parse_pod(raw) for raw in cluster.list_objects("Pod", namespace=namespace, selector=SELECTOR))
     volumes = _by_owner(volume for named in claims.values() for volume in named.values() if volume.owner_uid)
     snapshots = list_snapshots(cluster, namespace=namespace)
@@ -199,8 +229,9 @@ def _children(
             pods=pods.get(key, ()),
             snapshots=snapshots.get(key, ()),
             volumes=volumes.get(key, ()),
+            hooks=hooks.get(key, ()),
         )
-        for key in {*jobs, *pods, *volumes, *snapshots}
+        for key in {*jobs, *hooks, *pods, *volumes, *snapshots}
     }
 
 

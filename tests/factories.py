@@ -8,11 +8,12 @@ from dataclasses import fields, replace
 from datetime import UTC, datetime
 
 from reconciler.decision import schedule_key
-from reconciler.model import Action, Condition, CopyMethod, Kind, Resource, Run, Spec, Status
+from reconciler.model import Action, Condition, CopyMethod, Hook, Hooks, Kind, Resource, Run, Spec, Stage, Status
 from reconciler.naming import child_name
-from reconciler.observed import Job, JobState, Pod, Snapshot, Volume
+from reconciler.observed import HookJob, Job, JobState, Pod, Snapshot, Volume
 
 GIB = 2**30
+HOOKS = Hooks(before=Hook(pod_template="freeze"), after=Hook(pod_template="thaw"))
 _RESOURCE_FIELDS = {field.name for field in fields(Resource)} - {"spec"}
 
 
@@ -81,6 +82,19 @@ def make_job(owner=None, run=None, **values):
     job = Job(**({"uid": f"uid-of-{ordinary['name']}"} | ordinary | values))
     ended = job.state is not JobState.ACTIVE and job.finished is None
     return replace(job, finished=at("09:01:00")) if ended else job
+
+
+def make_hook(stage=Stage.BEFORE, run=None, *, owner=None, **values):
+    """A hook's Job that has succeeded."""
+    owner, run = owner or make_source(), run or slot_run("09:00:00")
+    name = child_name(owner, stage, run)
+    ordinary = {
+        "name": name, "namespace": owner.namespace, "uid": f"uid-of-{name}", "owner_uid": owner.uid, "run": run,
+        "stage": stage, "hooks": HOOKS, "suspended": False, "state": JobState.COMPLETE, "created": at("09:00:06"),
+    }  # fmt: skip
+    hook = HookJob(**(ordinary | values))
+    ended = hook.state is not JobState.ACTIVE and hook.finished is None
+    return replace(hook, finished=at("09:00:10")) if ended else hook
 
 
 def make_pod(job=None, **values):

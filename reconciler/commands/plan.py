@@ -4,8 +4,8 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -17,12 +17,13 @@ from reconciler.chores import with_chores
 from reconciler.decision import decide, next_start
 from reconciler.groups import group_of
 from reconciler.holds import is_switched_off, paused
+from reconciler.hooks import owed
 from reconciler.leftovers import leftovers
 from reconciler.model import Rejected, Resource
 from reconciler.observed import Children, Surroundings
 from reconciler.permission import admitted
-from reconciler.planning import start_plan
-from reconciler.plans import Advance, Decision, Deletion, Finish, Start, Wait
+from reconciler.planning import hooks_of, start_plan
+from reconciler.plans import Advance, Decision, Deletion, Finish, HookPlan, Start, Wait
 from reconciler.settings import Settings, settings_of
 from reconciler.spreading import placed
 from reconciler.status import format_time
@@ -103,7 +104,9 @@ def _of_cluster(args: argparse.Namespace, at: datetime, settings: Settings) -> l
     cluster = connect(context=args.context)
     world = observe(cluster, namespace=args.namespace, is_off=lambda status: settings.paused or is_switched_off(status))
     decided, _ = weighed(cluster, world, partial(decide, now=at), caps=settings.caps, now=at)
-    rows = [_row(resource, decision, at) for resource, decision in decided]
+    rows = [
+        _owed(_row(each, decision, at), owed(each, world.children_of(each), decision)) for each, decision in decided
+    ]
     gone = [
         each
         for part, _ in decided
@@ -132,7 +135,7 @@ def _told(resource: Resource, decision: Decision) -> tuple[str, str]:
         case Start(run=run):
             again = f", attempt {run.attempt}" if run.attempt > 1 else ""
             group = f", in one burst with group {name}" if (name := group_of(resource, run)) else ""
-            return "Start", f"{resource.spec.action} for {run.token}{again}{group}"
+            return "Start", f"{resource.spec.action} for {run.token}{again}{group}{_hooks(resource)}"
         case Advance(message=message):
             return "Continue", message
         case Finish(result=result) if result.successful:
@@ -141,6 +144,21 @@ def _told(resource: Resource, decision: Decision) -> tuple[str, str]:
             return "Finish", f"the run failed: {result.reason}: {result.message}"
         case Wait(message=message):
             return "Wait", message
+
+
+def _hooks(resource: Resource) -> str:
+    hooks = hooks_of(resource)
+    if hooks is None:
+        return ""
+    after = f", PodTemplate {hooks.after.pod_template} after" if hooks.after else ""
+    return f", with PodTemplate {hooks.before.pod_template} before the copy of the volume{after}"
+
+
+def _owed(row: Row, hooks: Iterable[HookPlan]) -> Row:
+    """The row, and the hook that a tick would run whatever it decides."""
+    names = ", ".join(each.hook.pod_template for each in hooks)
+    what = "Continue" if row.what == "Wait" else row.what
+    return replace(row, what=what, message=f"{row.message}; PodTemplate {names} runs now") if names else row
 
 
 def _rejection(rejected: Rejected) -> Row:

@@ -15,12 +15,14 @@ from reconciler.chores import with_chores
 from reconciler.collisions import REASON as COLLISION
 from reconciler.decision import decide
 from reconciler.errors import SetupError
+from reconciler.hookjobs import hook_job
 from reconciler.model import Resource, Run
 from reconciler.observed import Children
+from reconciler.offline import Offline
 from reconciler.permission import admitted
-from reconciler.plans import Start, Wait
+from reconciler.plans import HookPlan, Plan, Start, Wait
 from reconciler.rehearsal import UNKNOWN_UID, rehearsed
-from reconciler.rendering import renderer
+from reconciler.rendering import Renderer, renderer
 from reconciler.spreading import placed
 
 EXAMPLES = """
@@ -55,7 +57,7 @@ def run(args: argparse.Namespace, *, now: datetime) -> int:
         if isinstance(plans, Wait):
             _say(f"{resource.kind} {resource.namespace}/{resource.name}: {plans.message}")
         else:
-            _print([templates.rendered(plan, resource, job_uid=UNKNOWN_UID) for plan in plans])
+            _print(list(_bodies(plans, resource, world=world, templates=templates)))
     for claim in world.assumed_claims(each for each, _ in due):
         _say(f"PersistentVolumeClaim {claim} is not in these files; 1Gi is assumed")
     for each in world.findings:
@@ -65,6 +67,20 @@ def run(args: argparse.Namespace, *, now: datetime) -> int:
     elif world.resources and not due:
         _say(f"nothing is due in the minute up to {at:%Y-%m-%dT%H:%M:%SZ}; give another time with --at")
     return 1 if world.findings else 0
+
+
+def _bodies(
+    plans: Iterable[Plan | HookPlan], resource: Resource, *, world: Offline, templates: Renderer
+) -> Iterator[Mapping[str, Any]]:
+    """Every object, and a word on each hook whose PodTemplate is not known."""
+    for plan in plans:
+        if not isinstance(plan, HookPlan):
+            yield templates.rendered(plan, resource, job_uid=UNKNOWN_UID)
+        elif template := world.pod_templates.get((resource.namespace, plan.hook.pod_template)):
+            yield hook_job(plan, template, resource)
+        else:
+            name = f"{resource.namespace}/{plan.hook.pod_template}"
+            _say(f"PodTemplate {name} is not in these files; Job {plan.name} of spec.hooks.{plan.stage} is left out")
 
 
 def _due(resources: Iterable[Resource], at: datetime) -> Iterator[tuple[Resource, Run]]:

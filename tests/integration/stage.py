@@ -18,6 +18,7 @@ from reconciler.cluster import ApiServer
 from reconciler.model import Chore
 from reconciler.rendering import Renderer
 from reconciler.tick import Tick
+from tests import podtemplates
 
 GROUP = "/apis/scribe.backube/v1alpha1"
 COLLECTIONS = {
@@ -27,6 +28,7 @@ COLLECTIONS = {
     "VolumeSnapshot": ("/apis/snapshot.storage.k8s.io/v1", "volumesnapshots"),
     "PersistentVolumeClaim": ("/api/v1", "persistentvolumeclaims"),
     "Pod": ("/api/v1", "pods"),
+    "PodTemplate": ("/api/v1", "podtemplates"),
     "Event": ("/apis/events.k8s.io/v1", "events"),
     "ResourceQuota": ("/api/v1", "resourcequotas"),
     "Role": ("/apis/rbac.authorization.k8s.io/v1", "roles"),
@@ -164,6 +166,15 @@ class Stage:
         if phase == "Bound":
             self.bind(name)
 
+    def pod_template(self, name, pod=podtemplates.GOOD):
+        metadata = {"name": name, "namespace": self.namespace}
+        self.api.create({"apiVersion": "v1", "kind": "PodTemplate", "metadata": metadata, "template": pod})
+
+    def allow_hooks(self, word="true"):
+        """An administrator's word."""
+        annotations = {"metadata": {"annotations": {"scribe.backube/hooks": word}}}
+        self.api.call("PATCH", f"/api/v1/namespaces/{self.namespace}", annotations, content=_MERGE)
+
     def edit(self, kind, name, **spec):
         return self.api.merge(kind, self.namespace, name, {"spec": spec})
 
@@ -193,22 +204,36 @@ class Stage:
             claim, {"phase": "Bound", "capacity": {"storage": size}, "accessModes": claim["spec"]["accessModes"]}
         )
 
-    def take_snapshots(self, *, size="2Gi"):
-        """The snapshot controller and a driver: every VolumeSnapshot becomes ready."""
+    def take_snapshots(self, *, size="2Gi", ready=True):
+        """The snapshot controller and a driver: every VolumeSnapshot is taken, and becomes ready."""
+        taken = {"creationTime": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", "readyToUse": ready}
         for each in self.list("VolumeSnapshot"):
-            self._status(each, {"readyToUse": True, "restoreSize": size, "boundVolumeSnapshotContentName": "content"})
+            self._status(each, {**taken, "restoreSize": size, "boundVolumeSnapshotContentName": "content"})
 
     def run_movers(self, report=REPORT):
         """The Job controller, scheduler and kubelet: every Job that may run does, and its mover says ``report``."""
+        for job in self._jobs_at_work(is_hook=False):
+            self._run_mover(job, report)
+
+    def run_hooks(self, *, well=True):
+        """The same for every hook's Job."""
+        for job in self._jobs_at_work(is_hook=True):
+            self._end_job(job["metadata"]["name"], well=well)
+
+    def _jobs_at_work(self, *, is_hook):
         for job in self.list("Job"):
-            if not job["spec"]["suspend"] and "conditions" not in job.get("status", {}):
-                self._run_mover(job, report)
+            at_work = not job["spec"]["suspend"] and "conditions" not in job.get("status", {})
+            if at_work and ("scribe.backube/hook" in job["metadata"]["annotations"]) == is_hook:
+                yield job
 
     def _run_mover(self, job, report):
-        name, end = job["metadata"]["name"], f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
         well = report["result"] == "Successful"
         ended = {"exitCode": int(not well), "reason": "Completed" if well else "Error", "message": json.dumps(report)}
         self.start_pod(job, "Succeeded" if well else "Failed", {"terminated": ended})
+        self._end_job(job["metadata"]["name"], well=well)
+
+    def _end_job(self, name, *, well):
+        end = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
         counted = {"succeeded": 1, "completionTime": end} if well else {"failed": 1}
         conditions = [
             {"type": kind, "status": "True", "reason": reason, "message": "", "lastTransitionTime": end}

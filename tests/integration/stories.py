@@ -1,6 +1,15 @@
 """Beginnings that several stories share."""
 
 
+def with_hooks(stage, **restic):
+    """A source with hooks, in a namespace that allows them."""
+    stage.allow_hooks()
+    for name in ("freeze", "thaw"):
+        stage.pod_template(name)
+    hooks = {"before": {"podTemplate": "freeze"}, "after": {"podTemplate": "thaw", "deadline": "2m"}}
+    stage.source(spec={"hooks": hooks}, restic=restic)
+
+
 def backed_up(stage, **restic):
     """A source whose first backup is over, and whose chore comes with the slot."""
     stage.source(spec={"trigger": {"manual": "first"}}, restic=restic)

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.integration.stage import CHILDREN, RESOURCES, UNREACHABLE, Crash, MortalServer, differences
+from tests.integration.stories import with_hooks
 
 pytestmark = pytest.mark.integration
 
@@ -49,6 +50,38 @@ def snapshots_of_a_group_are_ready(stage):
     group_starts(stage)
     stage.tick()
     stage.take_snapshots()
+
+
+def hook_starts(stage):
+    with_hooks(stage)
+
+
+def hook_has_run(stage):
+    hook_starts(stage)
+    stage.tick()
+    stage.run_hooks()
+
+
+def hook_has_failed(stage):
+    hook_starts(stage)
+    stage.tick()
+    stage.run_hooks(well=False)
+
+
+def copy_is_taken(stage):
+    hook_has_run(stage)
+    stage.tick(after=5)
+    stage.take_snapshots(ready=False)
+
+
+def hooks_are_over(stage):
+    copy_is_taken(stage)
+    stage.tick(after=10)
+    stage.run_hooks()
+    stage.take_snapshots()
+    stage.tick(after=15)
+    stage.run_movers()
+    stage.tick(after=20)
 
 
 def backup_succeeds(stage):
@@ -127,6 +160,7 @@ STAGES = {
     backup_starts: 0, clone_starts: 0, live_backup_starts: 0, snapshot_is_ready: 5, backup_succeeds: 10,
     backup_fails: 10, success_is_recorded: 15, failure_is_recorded: 15, retry_is_due: 90,
     restore_starts: 0, restore_succeeds: 5, image_is_ready: 10, image_is_published: 15,
+    hook_starts: 0, hook_has_run: 5, hook_has_failed: 5, copy_is_taken: 10, hooks_are_over: 25,
     second_restore_starts: 90, second_image_is_ready: 100, second_image_is_published: 105,
 }  # fmt: skip
 

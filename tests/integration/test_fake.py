@@ -86,6 +86,9 @@ class Side:
     def delete(self, kind, name, uid):
         self._ask(lambda: self.side.cluster.delete(kind, self.side.namespace, name=name, uid=uid))
 
+    def read(self, kind, name):
+        self._ask(lambda: self.side.cluster.read(kind, self.side.namespace, name))
+
     def event(self, name, note, *, namespace=None):
         regarding = {"kind": "Pod", "namespace": namespace or self.side.namespace, "name": "x"}
         about = {"reportingController": "quill", "reportingInstance": "tick", "action": "Look", "type": "Normal"}
@@ -249,10 +252,17 @@ def lists_select_by_label(side):
         side.log.append([(each["kind"], each["apiVersion"], each["metadata"]["name"]) for each in found])
 
 
+def one_object_is_read(side):
+    side.apply("PersistentVolumeClaim", "a", spec=CLAIM)
+    for name in ("a", "b"):
+        side.read("PersistentVolumeClaim", name)
+
+
 STORIES = (
     status_is_written_over_one_version, conditions_come_and_go_by_type, status_of_what_has_gone,
     generation_counts_changes_of_the_spec, gate_of_a_job, template_of_a_job_stands, spec_of_a_claim_stands,
     fields_have_owners, deletions_name_a_uid, events_are_written_once, lists_select_by_label,
+    one_object_is_read,
 )  # fmt: skip
 
 

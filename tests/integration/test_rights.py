@@ -8,6 +8,7 @@ import yaml
 from tests.cluster import kubectl
 from tests.integration.conftest import ROOT
 from tests.integration.stage import REPORT, UNREACHABLE
+from tests.integration.stories import with_hooks
 
 pytestmark = pytest.mark.integration
 
@@ -87,6 +88,17 @@ def test_suffice_for_a_restore_and_the_next_one(restrained, restic):
     assert len(restrained.list("VolumeSnapshot")) == (0 if restic else 1)
 
 
+def test_suffice_for_hooks(restrained):
+    with_hooks(restrained, moverSecurityContext={"runAsUser": 1000})
+    for after in (0, 5, 10):
+        assert all_is_well(restrained.tick(after=after))
+        restrained.run_hooks()
+        restrained.take_snapshots()
+    assert sorted(each["metadata"]["name"].split("-")[0] for each in restrained.list("Job")) == [
+        "after", "backup", "before",
+    ]  # fmt: skip
+
+
 def test_suffice_for_a_prune_and_for_what_an_invalid_resource_is_told(restrained):
     restrained.source("prune", spec={"sourcePVC": None}, restic={"resticArg": "prune"})
     restrained.source("broken", spec={"trigger": {"schedule": "30 2 31 2 *"}})
@@ -144,6 +156,7 @@ DENIED = {
     **dict.fromkeys(("customresourcedefinitions", "validatingwebhookconfigurations"), ("get", "list", *WRITES)),
     **dict.fromkeys(("users", "groups"), ("impersonate",)),
     "namespaces": ("list", *WRITES),
+    "podtemplates": ("list", "watch", *WRITES),
     "events": ("get", "list", "watch", "update", "delete"),
 }
 NEEDED = {
@@ -151,6 +164,7 @@ NEEDED = {
     **{f"{each}/status": ("patch",) for each in CRS},
     **dict.fromkeys(CHILDREN, ("list", "create", "patch", "delete")),
     "namespaces": ("get",),
+    "podtemplates": ("get",),
     "events": ("create",),
 }
 

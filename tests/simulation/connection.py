@@ -35,6 +35,9 @@ class Connection:
         except ClusterError as error:
             raise SetupError(f"cannot read namespace {name}: {error}") from error
 
+    def read(self, kind, namespace, name):
+        return self._send(self._server.read, kind, namespace, name)
+
     def apply(self, body, **options):
         return self._send(self._server.apply, body, **options)
 
@@ -50,7 +53,7 @@ class Connection:
 
     def _send(self, request, *arguments, **options):
         self.requests += 1
-        if request not in (self._server.list_objects, self._server.read_namespace):
+        if request not in (self._server.list_objects, self._server.read_namespace, self._server.read):
             self.writes.append(self.requests)
         event = self._plan.get(self.requests)
         if callable(event):

@@ -26,6 +26,7 @@ class Weather:
     volumes: bool = True
     secret: bool = True
     image: bool = True
+    hooks: bool = True
 
 
 class Controllers:
@@ -45,6 +46,7 @@ class Controllers:
             self._take_snapshots()
             self._bind()
             self._start_pods()
+            self._end_hooks()
 
     def collect_garbage(self):
         """Dependents of what has gone, Jobs whose time to live has passed, claims that no pod uses any more."""
@@ -64,8 +66,17 @@ class Controllers:
         """Every mover that runs ends so."""
         for pod in self._all("Pod"):
             job = self._job_of(pod)
-            if pod["status"]["phase"] == "Running" and job:
+            if pod["status"]["phase"] == "Running" and job and not is_hook(job):
                 self._end(pod, job, outcome)
+
+    def _end_hooks(self):
+        """Their pods work for no time at all."""
+        for pod in self._all("Pod"):
+            job = self._job_of(pod)
+            if pod["status"]["phase"] == "Running" and job and is_hook(job):
+                ends = "Succeeded" if self.weather.hooks else "Failed"
+                self._server.update(pod, {"status": {"phase": ends}})
+                self._end_job(job, "Complete" if self.weather.hooks else "Failed")
 
     def lose_jobs(self):
         """Somebody deletes every Job."""
@@ -93,7 +104,8 @@ class Controllers:
             claim = self._get("PersistentVolumeClaim", each["spec"]["source"]["persistentVolumeClaimName"])
             if self.weather.snapshots and claim and not _is_ready(each):
                 size = claim["spec"]["resources"]["requests"]["storage"]
-                self._server.update(each, {"status": {"readyToUse": True, "restoreSize": size, "error": None}})
+                taken = {"readyToUse": True, "creationTime": self._now(), "restoreSize": size, "error": None}
+                self._server.update(each, {"status": taken})
             elif not self.weather.snapshots and not _is_ready(each):
                 self._server.update(each, {"status": {"readyToUse": False, "error": {"message": "driver is busy"}}})
 
@@ -140,11 +152,18 @@ class Controllers:
             self._marks += 1
             self._server.update(pod, {"status": _ended(outcome, f"{self._marks:08x}")})
         ends = "Complete" if outcome == "success" else "Failed"
+        self._end_job(job, ends)
+
+    def _end_job(self, job, ends):
         condition = {"type": ends, "status": "True", "reason": "Ended", "lastTransitionTime": self._now()}
         self._server.update(job, {"status": {"active": None, "conditions": [condition]}})
 
     def _now(self):
         return f"{self._clock():%Y-%m-%dT%H:%M:%SZ}"
+
+
+def is_hook(job):
+    return "scribe.backube/hook" in job["metadata"].get("annotations", {})
 
 
 def _ended(outcome, mark):

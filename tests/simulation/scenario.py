@@ -10,13 +10,14 @@ from datetime import UTC, datetime, timedelta
 from reconciler.errors import SetupError
 from reconciler.tick import Tick
 from tests.simulation.connection import Connection, Crash
-from tests.simulation.controllers import NAMESPACE, Controllers, Weather
+from tests.simulation.controllers import NAMESPACE, Controllers, Weather, is_hook
 from tests.simulation.server import RESOURCES, Server
 from tests.simulation.witness import Witness
 
 MORNING = datetime(2026, 3, 4, 8, 30, tzinfo=UTC)
 NAMES = {"ReplicationSource": "nightly", "ReplicationDestination": "copy"}
 HOURLY = "0 * * * *"
+HOOKS = ("before", "after")
 _API = "scribe.backube/v1alpha1"
 _PATIENCE = 60  # rounds of five minutes
 
@@ -36,7 +37,15 @@ class Scenario:
 
     # --- what users do
 
-    def create(self, kind, *, method="Snapshot", trigger=None, paused=False, group=None):
+    def allow_hooks(self):
+        """An administrator's word, and the PodTemplates that a source with hooks names."""
+        self.server.annotations["scribe.backube/hooks"] = "true"
+        for name in HOOKS:
+            pod = {"spec": {"containers": [{"name": "hook", "image": "hook:test"}], "restartPolicy": "Always"}}
+            metadata = {"name": f"do-{name}", "namespace": NAMESPACE}
+            self.server.create({"apiVersion": "v1", "kind": "PodTemplate", "metadata": metadata, "template": pod})
+
+    def create(self, kind, *, method="Snapshot", trigger=None, paused=False, group=None, hooks=False):
         trigger = {"schedule": HOURLY} if trigger is None else trigger
         restic = {"resticConfig": f"repository-{NAMES[kind]}", "copyMethod": method}
         if kind == "ReplicationSource":
@@ -45,6 +54,7 @@ class Scenario:
             more = {"resticArg": "restore", "capacity": "1Gi", "accessModes": ["ReadWriteOnce"]}
             spec = {"restic": restic | (more if method == "Snapshot" else {"resticArg": "restore"})}
             spec["restic"] |= {} if method == "Snapshot" else {"destinationPVC": "data"}
+        spec |= {"hooks": {name: {"podTemplate": f"do-{name}"} for name in HOOKS}} if hooks else {}
         spec |= {"trigger": trigger} | ({"paused": True} if paused else {}) | ({"group": group} if group else {})
         metadata = {"name": NAMES[kind], "namespace": NAMESPACE}
         self.server.create({"apiVersion": _API, "kind": kind, "metadata": metadata, "spec": spec})
@@ -91,6 +101,7 @@ class Scenario:
     def lose_jobs(self):
         """Somebody deletes every Job, recorded or not."""
         self.witness.excused |= {each["metadata"]["uid"] for each in self.server.list_objects("Job")}
+        self.witness.frozen.clear()  # and with the Jobs went what was owed
         self.controllers.lose_jobs()
 
     # --- what time does
@@ -203,6 +214,8 @@ class Scenario:
         assert kept == [], "Jobs that nobody needs"
         images = {name for kind in RESOURCES if (name := self._image(kind))}
         assert {_told(each) for each in self.server.list_objects("VolumeSnapshot")} == images
+        living = {self.resource(kind)["metadata"]["uid"] for kind in RESOURCES if self.resource(kind)}
+        assert not living & self.witness.frozen.keys(), "what ran before a copy was never undone"
         assert [_told(each) for each in self.server.list_objects("PersistentVolumeClaim")] == sorted(self._claims)
 
     def _check_success(self, resource, slot):
@@ -228,7 +241,9 @@ def _has_ended(job):
 
 
 def _is_kept(job):
-    """A failed Job without a volume of its own is kept for two days."""
+    """A failed Job without a volume of its own is kept for two days, one of a hook until it goes well."""
+    if is_hook(job):
+        return False
     claims = [each["persistentVolumeClaim"]["claimName"] for each in _volumes(job) if "persistentVolumeClaim" in each]
     failed = any(each["type"] == "Failed" for each in job["status"].get("conditions", ()))
     return failed and claims in ([], ["data"])

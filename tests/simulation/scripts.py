@@ -55,6 +55,7 @@ _ACTIONS = {
     "weather": _change_weather,
     "schedule": lambda scenario, kind, schedule: scenario.edit(kind, trigger={"schedule": schedule}),
     "pause": _toggle_pause,
+    "unhook": lambda scenario: scenario.edit("ReplicationSource", hooks=None),
     "ask": Scenario.ask,
     "delete": Scenario.delete,
     "recreate": Scenario.recreate,
@@ -67,6 +68,7 @@ _CONTROLLERS = st.one_of(
     st.just(("jobs are lost",)),
 )
 _EDITS = st.one_of(
+    st.just(("unhook",)),
     st.tuples(st.sampled_from(("delete", "pause", "recreate")), _KINDS),
     st.tuples(st.just("schedule"), _KINDS, st.sampled_from((HOURLY, "30 * * * *", NEVER, None))),
 )
@@ -92,6 +94,6 @@ _STEPS = st.one_of(
     _CONTROLLERS,
     _EDITS,
     _REQUESTS,
-    st.tuples(st.just("weather"), st.sampled_from(("snapshots", "volumes", "secret", "image"))),
+    st.tuples(st.just("weather"), st.sampled_from(("snapshots", "volumes", "secret", "image", "hooks"))),
 )
 SCRIPTS = st.lists(_STEPS, max_size=40)

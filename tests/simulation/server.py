@@ -35,7 +35,7 @@ class Server:
 
     def __init__(self, clock, *, namespaces=("shop",)):
         self._clock, self._namespaces, self._number, self._all = clock, namespaces, 0, {}
-        self.watchers = []
+        self.watchers, self.annotations = [], {}
         self.writes = 0
 
     # --- what a tick may ask: reconciler/cluster.py's Cluster
@@ -50,7 +50,13 @@ class Server:
     def read_namespace(self, name):
         if name not in self._namespaces:
             raise _refusal(404, "NotFound", f"namespaces {name} not found")
-        return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+        return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "annotations": self.annotations}}
+
+    def read(self, kind, namespace, name):
+        found = self.get(kind, namespace, name)
+        if found is None:
+            raise _refusal(404, "NotFound", f"{kind} {name} not found")
+        return found
 
     def apply(self, body, *, manager="quill", subresource="", force=True):
         about, stored = body["metadata"], self._found(body)

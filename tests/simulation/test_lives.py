@@ -1,7 +1,7 @@
 """Every accident at every request of a whole life: two attempts at one slot end as if nothing had happened.
 
 The life is played once without an accident. What it was must be the same after each: the movers that ran and how they
-ended, what the resource says in the end, and what is left in the namespace.
+ended, the hooks, what the resource says in the end, and what is left in the namespace.
 """
 
 import re
@@ -18,15 +18,21 @@ LIVES = {
     "backup-of-a-live-volume": ("ReplicationSource", "None"),
     "restore": ("ReplicationDestination", "Snapshot"),
     "restore-into-a-live-volume": ("ReplicationDestination", "None"),
+    "backup-of-a-snapshot-with-hooks": ("ReplicationSource", "Snapshot", True),
+    "backup-of-a-clone-with-hooks": ("ReplicationSource", "Clone", True),
+    "backup-of-a-live-volume-with-hooks": ("ReplicationSource", "None", True),
 }
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _ROUNDS = 11
 
 
-def live(renderer, kind, method, accident=(0, {})):
+def live(renderer, told, accident=(0, {})):
     """A life whose first mover fails; ``accident`` is the number of a tick and what happens to its requests."""
     scenario, connections, troubled = Scenario(renderer), [], accident[0]
-    scenario.create(kind, method=method)
+    kind, method, *hooks = told
+    if hooks:
+        scenario.allow_hooks()
+    scenario.create(kind, method=method, hooks=bool(hooks))
     scenario.tick()
     scenario.wait_for_slot()
     for number in range(_ROUNDS):
@@ -43,7 +49,7 @@ def told(scenario):
     statuses = [_timeless(each["status"]) for kind in RESOURCES for each in scenario.server.list_objects(kind)]
     kinds = ("Job", "VolumeSnapshot", "PersistentVolumeClaim", "Pod")
     left = [each["metadata"]["name"] for kind in kinds for each in scenario.server.list_objects(kind)]
-    return movers, statuses, left
+    return movers, scenario.witness.hooks, statuses, left
 
 
 def _timeless(status):
@@ -51,13 +57,14 @@ def _timeless(status):
     return _TIME.sub("TIME", str(status))
 
 
-@pytest.mark.parametrize(("kind", "method"), LIVES.values(), ids=LIVES)
-def test_one_accident_changes_nothing_in_the_end(renderer, kind, method):
+@pytest.mark.parametrize("life", LIVES.values(), ids=LIVES)
+def test_one_accident_changes_nothing_in_the_end(renderer, life):
     """Before its first write a tick leaves no trace, so of those requests only the first one meets an accident."""
-    scenario, connections = live(renderer, kind, method)
+    scenario, connections = live(renderer, life)
     expected = told(scenario)
     assert [each[1:] for each in expected[0]] == [("1", False), ("2", True)]
-    assert [name for name in expected[2] if name.startswith("snapshot-")] == []
+    assert len(expected[1]) == (4 if len(life) > 2 else 0)
+    assert [name for name in expected[3] if name.startswith(("snapshot-", "before-", "after-"))] == []
     points = [
         (tick, request, accident)
         for tick, connection in enumerate(connections)
@@ -65,5 +72,5 @@ def test_one_accident_changes_nothing_in_the_end(renderer, kind, method):
         for accident in ACCIDENTS
     ]
     for tick, request, accident in [*((tick, 1, "dies") for tick in range(_ROUNDS - 1)), *points]:
-        harmed, _ = live(renderer, kind, method, (tick, {request: accident}))
+        harmed, _ = live(renderer, life, (tick, {request: accident}))
         assert told(harmed) == expected, f"{accident} at request {request} of tick {tick + 1}"

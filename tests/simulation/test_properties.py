@@ -19,10 +19,11 @@ TICK = ("tick", {}, 0)
 SOURCE = "ReplicationSource"
 
 
-def begun(renderer, *, saving="Snapshot", restoring="Snapshot"):
+def begun(renderer, *, saving="Snapshot", restoring="Snapshot", hooks=False):
     """Both kinds of resource, each with a slot that is due."""
     scenario = Scenario(renderer)
-    scenario.create("ReplicationSource", method=saving)
+    scenario.allow_hooks()
+    scenario.create("ReplicationSource", method=saving, hooks=hooks)
     scenario.create("ReplicationDestination", method=restoring)
     scenario.tick()
     scenario.wait_for_slot()
@@ -34,9 +35,9 @@ def ends_well(scenario):
     scenario.check_end()
 
 
-@given(st.sampled_from(("Snapshot", "Clone", "None")), st.sampled_from(("Snapshot", "None")), SCRIPTS)
-def test_no_script_breaks_a_promise(renderer, saving, restoring, script):
-    scenario = begun(renderer, saving=saving, restoring=restoring)
+@given(st.sampled_from(("Snapshot", "Clone", "None")), st.sampled_from(("Snapshot", "None")), st.booleans(), SCRIPTS)
+def test_no_script_breaks_a_promise(renderer, saving, restoring, hooks, script):
+    scenario = begun(renderer, saving=saving, restoring=restoring, hooks=hooks)
     play(scenario, script)
     ends_well(scenario)
 
@@ -101,6 +102,25 @@ WHOLE_RUN = [TICK, ("controllers",), TICK, ("movers", "success"), TICK, TICK]
 def test_scripts_that_once_did_or_easily_could(renderer, script):
     scenario = begun(renderer)
     play(scenario, script)
+    ends_well(scenario)
+
+
+@pytest.mark.parametrize(
+    "meanwhile",
+    [
+        pytest.param([("unhook",)], id="hooks-removed"),
+        pytest.param([("pause", SOURCE)], id="paused"),
+        pytest.param([("weather", "hooks")], id="second-one-fails"),
+        pytest.param([("tick", {8: "dies"}, 0), ("tick", {9: "dies-after"}, 0)], id="ticks-are-killed"),
+        pytest.param([("weather", "snapshots"), TICK, ("wait", 11 * 60)], id="no-copy-is-taken"),
+        pytest.param([("delete", SOURCE)], id="resource-deleted"),
+    ],
+)
+@pytest.mark.parametrize("saving", ["Snapshot", "Clone", "None"])
+def test_what_happens_between_two_hooks(renderer, saving, meanwhile):
+    """The witness sees that the second one runs, and the copy is taken between them if at all."""
+    scenario = begun(renderer, saving=saving, hooks=True)
+    play(scenario, [TICK, ("controllers",), *meanwhile, TICK, ("controllers",), TICK, ("controllers",), TICK])
     ends_well(scenario)
 
 

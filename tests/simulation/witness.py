@@ -5,9 +5,12 @@ It knows what anybody can see: movers by the annotations of their Jobs, results 
 
 from dataclasses import dataclass
 
+from tests.simulation.controllers import is_hook
 from tests.simulation.server import RESOURCES
 
 GROUP = "scribe.backube"
+FAILED = ("", "")
+"""The run of a second hook that did not help: the hooks of the next one may."""
 
 
 @dataclass
@@ -27,13 +30,14 @@ class Witness:
     """``movers`` by uid of the pod, ``marks`` by uid of the resource, in the order in which they came.
 
     ``excused`` are the Jobs that somebody else deleted: of one that no tick lived to record, nobody can know. ``stale``
-    are those made by a tick that had hung while others went on; what they run again is ``repeated``.
+    are those made by a tick that had hung while others went on; what they run again is ``repeated``. ``frozen`` are the
+    resources, by uid, whose first hook has run and whose second has not succeeded since, with the run.
     """
 
     def __init__(self, server, is_late):
         self._server, self.is_late = server, is_late
         self.movers, self.marks, self.slots, self.excused = {}, {}, {}, set()
-        self.broken, self.stale, self.repeated = [], set(), []
+        self.broken, self.stale, self.repeated, self.frozen, self.hooks = [], set(), [], {}, []
         server.watchers.append(self._see)
 
     @property
@@ -59,12 +63,16 @@ class Witness:
         elif kind == "Job" and before and after:
             runs = [each for each in self.movers.values() if each.job == after["metadata"]["uid"] and each.runs]
             assert not (runs and after["spec"]["suspend"]), f"a gate was shut behind {runs}"
+            if is_hook(after):
+                self._see_hook(before, after)
         elif kind == "VolumeSnapshot":
             self._see_snapshot(before, after)
         elif kind in RESOURCES and after:
             self._see_status(after)
 
     def _see_pod(self, before, after):
+        if "hook" in (after or before)["metadata"]["labels"]["app.kubernetes.io/component"]:
+            return
         uid = (after or before)["metadata"]["uid"]
         phase = after["status"]["phase"] if after else "Gone"
         if phase == "Running" and uid not in self.movers:
@@ -89,7 +97,40 @@ class Witness:
             assert not again, f"{run} runs again after {past}"
         self.movers[pod["metadata"]["uid"]] = Mover(job["metadata"]["uid"], owner, *run)
 
+    def _see_hook(self, before, after):
+        about, owner = after["metadata"]["annotations"], after["metadata"]["labels"][f"{GROUP}/owner-uid"]
+        run, stage = (about[f"{GROUP}/run"], about[f"{GROUP}/attempt"]), about[f"{GROUP}/hook"]
+        if after["metadata"]["uid"] in self.stale:
+            return
+        begins = "startTime" in after.get("status", {}) and "startTime" not in before.get("status", {})
+        if stage == "before" and begins:
+            former = self.frozen.get(owner, FAILED)
+            assert former == FAILED, f"{run} begins while {former} has not ended"
+            assert not self.running(owner), f"{run} begins while {self.running(owner)}"
+            self.frozen[owner] = run
+            self.hooks.append((*run, stage))
+        elif stage == "after" and begins:
+            assert self.frozen.get(owner) == run, f"{run} ends what is {self.frozen.get(owner)}"
+            self.hooks.append((*run, stage))
+        elif stage == "after" and _end(after) == "Complete":
+            self.frozen.pop(owner, None)
+        elif stage == "after" and _end(after) == "Failed" and owner in self.frozen:
+            self.frozen[owner] = FAILED
+
+    def _check_frozen(self, after):
+        """A copy of a volume with hooks is taken between them, or not at all."""
+        about = after["metadata"]["annotations"]
+        owner, run = (
+            after["metadata"]["labels"][f"{GROUP}/owner-uid"],
+            (about[f"{GROUP}/run"], about[f"{GROUP}/attempt"]),
+        )
+        if any(each[:2] == run for each in self.hooks):
+            assert self.frozen.get(owner) == run, f"the copy of {run} is taken while {self.frozen}"
+            assert (*run, "after") not in self.hooks, f"the copy of {run} is taken after its hooks"
+
     def _see_snapshot(self, before, after):
+        if after and not before and after["metadata"]["labels"]["app.kubernetes.io/component"] == "snapshot":
+            self._check_frozen(after)
         if after is None or "deletionTimestamp" in after["metadata"]:
             name = (after or before)["metadata"]["name"]
             assert name not in map(_image, self._resources()), f"the published image {name} was deleted"
@@ -121,6 +162,11 @@ class Witness:
 def _image(resource):
     image = resource["status"].get("latestImage", {})
     return image.get("name") if image.get("kind") == "VolumeSnapshot" else None
+
+
+def _end(job):
+    ended = [each["type"] for each in job.get("status", {}).get("conditions", ())]
+    return next((each for each in ended if each in ("Complete", "Failed")), "")
 
 
 def _mark(pod):

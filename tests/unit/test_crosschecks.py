@@ -236,6 +236,14 @@ STATEFUL = (
 )
 
 
+TEMPLATE = "kind: PodTemplate\nmetadata: {name: freeze, namespace: shop}\n"
+
+
+def hooked():
+    hooks = "{before: {podTemplate: freeze}, after: {podTemplate: thaw}}"
+    return source("one").replace("spec:\n", f"spec:\n  hooks: {hooks}\n")
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
@@ -282,6 +290,11 @@ STATEFUL = (
                 "PersistentVolumeClaim target is in none of the given files"
             ],
             id="volume-to-restore-into",
+        ),
+        pytest.param(
+            {"a": hooked(), "b": secret(), "c": claim(), "d": TEMPLATE},
+            ["a:5 missing-reference: spec.hooks.after.podTemplate: PodTemplate thaw is in none of the given files"],
+            id="hooks",
         ),
     ],
 )

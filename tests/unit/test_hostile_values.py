@@ -14,10 +14,12 @@ import pytest
 from reconciler import assets
 from reconciler.assets import schema
 from reconciler.chores import with_chores
+from reconciler.hookjobs import hook_job
 from reconciler.model import API_VERSION, Kind, Run
 from reconciler.naming import ACCEPT_SHRUNKEN
 from reconciler.observed import Surroundings
 from reconciler.parsing import parse
+from reconciler.plans import HookPlan
 from reconciler.rehearsal import rehearsed
 from reconciler.rendering import Renderer
 from reconciler.validation import validate
@@ -85,6 +87,10 @@ HARMLESS = "harmless"
 METADATA = {"name": f"{HARMLESS}-name", "namespace": f"{HARMLESS}-space"}
 SOURCE = {
     "sourcePVC": f"{HARMLESS}-claim",
+    "hooks": {
+        "before": {"podTemplate": f"{HARMLESS}-before", "deadline": "30s"},
+        "after": {"podTemplate": f"{HARMLESS}-after", "deadline": "30s"},
+    },
     "trigger": {
         "schedule": "0 * * * *", "timeZone": "Europe/Berlin", "manual": f"{HARMLESS}-token",
         "spread": "30m", "jitter": "5m", "startingDeadline": "2h",
@@ -160,7 +166,7 @@ def objects(renderer, raw):
     stored = {**raw["metadata"], "uid": "5ac1d3b2", "creationTimestamp": "2026-01-02T03:04:05Z"}
     resource = parse({**raw, "metadata": stored, "status": {"lastSyncTime": "2026-03-04T08:00:00Z"}})
     claim = resource.spec.source_pvc or resource.spec.destination_pvc or ""
-    around = Surroundings(claims={claim: make_volume(claim)})
+    around = Surroundings(claims={claim: make_volume(claim)}, hooks_allowed=True)
     runs = (slot_run("09:00:00"), Run(token=f"manual:{resource.spec.manual}"))
     plans = [
         (part, plan)
@@ -168,7 +174,12 @@ def objects(renderer, raw):
         for run in runs
         for plan in rehearsed(part, run, around, now=at("09:00:00"))
     ]
-    found = [renderer.rendered(plan, part, job_uid="job-uid") for part, plan in plans]
+    found = [
+        hook_job(plan, {"template": {}}, part)
+        if isinstance(plan, HookPlan)
+        else renderer.rendered(plan, part, job_uid="job-uid")
+        for part, plan in plans
+    ]
     return json.loads(re.sub(r"-[0-9a-f]{12}\b", "-hash", json.dumps(found)))
 
 

@@ -50,6 +50,15 @@ def test_a_slot_that_has_come_starts_a_run(plan):
     ]
 
 
+def test_hooks_of_a_run_are_named(plan):
+    hooked = SOURCE.replace(
+        "{sourcePVC", "{hooks: {before: {podTemplate: freeze}, after: {podTemplate: thaw}}, sourcePVC"
+    )
+    _, out, _ = plan(hooked)
+    expected = f"backup for {DUE}, with PodTemplate freeze before the copy of the volume, PodTemplate thaw after"
+    assert cells(out)[0][-1] == expected
+
+
 @pytest.mark.parametrize(
     ("at", "does"),
     [

@@ -17,6 +17,7 @@ kind: PersistentVolumeClaim
 metadata: {name: data, namespace: shop}
 spec: {accessModes: [ReadWriteMany], storageClassName: fast, resources: {requests: {storage: 5Gi}}}
 """
+HOOKED = SOURCE.replace("{sourcePVC", "{hooks: {before: {podTemplate: freeze}, after: {podTemplate: thaw}}, sourcePVC")
 INVALID = SOURCE.replace("0 3 * * *", "61 3 * * *").replace("nightly", "wrong")
 ASSUMED = "PersistentVolumeClaim shop/data is not in these files; 1Gi is assumed\n"
 
@@ -68,6 +69,39 @@ def test_a_backup_is_a_job_a_snapshot_and_a_volume(render):
     (data,) = [each for each in job["spec"]["template"]["spec"]["volumes"] if each["name"] == "data"]
     assert data["persistentVolumeClaim"] == {"claimName": volume["metadata"]["name"], "readOnly": True}
     assert {each["metadata"]["annotations"]["scribe.backube/run"] for each in (job, snapshot, volume)} == {DUE}
+
+
+def template(name, **pod):
+    body = {"spec": {"containers": [{"name": "hook", "image": "hook:test"}], **pod}}
+    metadata = {"name": name, "namespace": "shop"}
+    return yaml.safe_dump({"apiVersion": "v1", "kind": "PodTemplate", "metadata": metadata, "template": body})
+
+
+def test_hooks_are_jobs_from_the_podtemplates_in_the_files(render):
+    code, bodies, err = render(HOOKED, CLAIM, template("freeze"), template("thaw"))
+    assert (code, err) == (0, "")
+    purposes = [each["metadata"]["name"].split("-")[0] for each in bodies]
+    assert purposes == ["backup", "before", "snapshot", "after", "volume"]
+    assert [each["spec"]["template"]["spec"]["containers"][0]["image"] for each in (bodies[1], bodies[3])] == [
+        "hook:test", "hook:test",
+    ]  # fmt: skip
+    assert {kind for body in (bodies[1], bodies[3]) for kind, *_ in owners(body)} == {"ReplicationSource"}
+
+
+def test_a_hook_whose_podtemplate_is_not_in_the_files_is_left_out_and_named(render):
+    code, bodies, err = render(HOOKED, CLAIM, template("freeze"))
+    assert code == 0
+    assert len(bodies) == 4
+    left_out = (
+        r"PodTemplate shop/thaw is not in these files; Job after-nightly-\w{12} of spec.hooks.after is left out\n"
+    )
+    assert re.fullmatch(left_out, err)
+
+
+def test_a_podtemplate_that_would_be_refused_is_refused_here(render):
+    _, bodies, err = render(HOOKED, CLAIM, template("freeze", hostNetwork=True))
+    assert [each for each in bodies if each] == []
+    assert "spec.hooks.before: PodTemplate shop/freeze: template.spec.hostNetwork is true" in err
 
 
 def test_a_restore_is_a_job_a_volume_and_an_image(render):
