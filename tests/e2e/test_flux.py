@@ -1,0 +1,90 @@
+"""Flux delivers to the real cluster: a restore comes before its application, what is pruned leaves nothing behind."""
+
+import pytest
+import yaml
+
+from tests.cluster import MOVER
+from tests.cluster.cluster import control_plane
+from tests.cluster.flux import Flux
+from tests.e2e.stage import DESTINATION, ROOT, SOURCE, kubectl, wait_until
+
+pytestmark = pytest.mark.e2e
+
+API = "scribe.backube/v1alpha1"
+
+
+@pytest.fixture(scope="module")
+def flux(quill):  # noqa: ARG001 - the cluster must run, and know Quill's kinds
+    with Flux(control_plane()) as flux:
+        yield flux
+
+
+def manifest(api, kind, name, **body):
+    return yaml.safe_dump({"apiVersion": api, "kind": kind, "metadata": {"name": name}, **body})
+
+
+CLAIM = manifest("v1", "PersistentVolumeClaim", "data", spec={
+    "accessModes": ["ReadWriteOnce"], "storageClassName": "dir-wait", "resources": {"requests": {"storage": "64Mi"}},
+})  # fmt: skip
+RESTORE = manifest(API, DESTINATION, "restore", spec={
+    "trigger": {"runOnCreate": True},
+    "restic": {"resticConfig": "restic", "resticArg": "restore", "copyMethod": "None", "destinationPVC": "data"},
+})  # fmt: skip
+BACKUP = manifest(API, SOURCE, "nightly", spec={
+    "sourcePVC": "data", "trigger": {"runOnCreate": True},
+    "restic": {"resticConfig": "restic", "resticArg": "backup", "copyMethod": "Snapshot"},
+})  # fmt: skip
+READER = manifest("v1", "Pod", "reader", spec={
+    "restartPolicy": "Never", "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}],
+    "containers": [{
+        "name": "reader", "image": MOVER, "imagePullPolicy": "Never",
+        "command": ["grep", "-q", "content", "/data/file"], "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+    }],
+})  # fmt: skip
+
+
+def test_a_namespace_comes_back_from_git_and_what_is_pruned_leaves_nothing(flux, stage):
+    stage.repository.save({"file": b"content"}, host="shop")
+    volumes = {"shop/volumes/claim.yaml": CLAIM, "shop/volumes/restore.yaml": RESTORE}
+    application = {"shop/application/reader.yaml": READER}
+    flux.publish(stage.namespace, "repository", volumes | application)
+    for name, spec in _example().items():
+        spec |= {"wait": True, "targetNamespace": stage.namespace}
+        flux.kustomization(stage.namespace, name, source="repository", **spec)
+    wait_until("the destination", lambda: stage.find(DESTINATION, "restore"))
+    assert stage.sync("restore")["result"] == "Successful"
+    assert flux.outcome(stage.namespace, "shop-volumes").ready
+    assert stage.find("Pod", "reader") is None or _began(stage) >= stage.status("restore")["lastSyncTime"]
+    wait_until("the application", lambda: flux.outcome(stage.namespace, "shop").ready)  # its pod has found the file
+
+    saved = stage.repository.snapshots()
+    flux.publish(stage.namespace, "repository", volumes | application | {"shop/volumes/backup.yaml": BACKUP})
+    wait_until("the source", lambda: stage.find(SOURCE, "nightly"))
+    stage.tick_until("a run", lambda: stage.names("Job") and stage.names("VolumeSnapshot"))
+    contents = [each["status"].get("boundVolumeSnapshotContentName") for each in stage.list("VolumeSnapshot")]
+    flux.publish(stage.namespace, "repository", {"shop/volumes/claim.yaml": CLAIM} | application)
+    wait_until("both resources to go", lambda: not stage.list(SOURCE) + stage.list(DESTINATION))
+    wait_until("everything of theirs to go", lambda: _left(stage) == ({"data"}, set()))
+    wait_until("the images to go", lambda: not _living(contents))
+    assert [each for each in saved if each not in stage.repository.snapshots()] == []
+    assert stage.repository.locks() == []
+
+
+def _example():
+    documents = yaml.safe_load_all((ROOT / "examples" / "flux" / "shop.yaml").read_text())
+    return {each["metadata"]["name"]: each["spec"] for each in documents}
+
+
+def _began(stage):
+    return stage.get("Pod", "reader")["metadata"]["creationTimestamp"]
+
+
+def _left(stage):
+    """The claims, and whatever else a run is made of."""
+    others = stage.names("Job") | stage.names("VolumeSnapshot") | stage.names("Pod") - {"reader"}
+    return stage.names("PersistentVolumeClaim"), others
+
+
+def _living(contents):
+    living = kubectl("get", "volumesnapshotcontents", "--output=name")
+    return [each for each in contents if each and each in living]
