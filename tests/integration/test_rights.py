@@ -144,14 +144,14 @@ DENIED = {
     **dict.fromkeys(("customresourcedefinitions", "validatingwebhookconfigurations"), ("get", "list", *WRITES)),
     **dict.fromkeys(("users", "groups"), ("impersonate",)),
     "namespaces": ("list", *WRITES),
-    "events": ("get", "list", "watch", "update", "delete"),
+    "events": ("list", "watch", "update", "delete"),
 }
 NEEDED = {
     **dict.fromkeys((*CRS, "pods"), ("list",)),
     **{f"{each}/status": ("patch",) for each in CRS},
     **dict.fromkeys(CHILDREN, ("list", "create", "patch", "delete")),
     "namespaces": ("get",),
-    "events": ("create",),
+    "events": ("create", "get", "patch"),
 }
 
 
