@@ -72,13 +72,13 @@ def own(file, folder, repository):
 
 @contextmanager
 def ticking(quill):
-    """Ticks with the rights of Quill's account, one after another."""
+    """Ticks with the rights of Quill's account, one after another, over whatever is there."""
     over, trouble = threading.Event(), []
 
     def work():
         while not over.wait(1):
             try:
-                outcomes = Tick(quill.account, quill.renderer, now=datetime.now(UTC), namespace="shop").run(settle=10)
+                outcomes = Tick(quill.account, quill.renderer, now=datetime.now(UTC)).run(settle=10)
                 trouble.extend(each for each in outcomes if each.bug)
             except Exception as error:  # noqa: BLE001 - told below, in the test's own thread
                 trouble.append(error)
