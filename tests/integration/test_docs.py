@@ -55,6 +55,7 @@ def stages(plane):
     made["source"].claim("data")
     asleep = {"trigger": {"schedule": "0 3 1 1 *"}}
     made["shop"].source("nightly", spec=asleep)
+    made["shop"].source("wal", spec=asleep)
     made["shop"].destination("data", spec=asleep)
     made["source"].source("restic-source", spec=asleep)
     made["source"].api.create({
