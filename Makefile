@@ -11,7 +11,7 @@ export CUSTOM_COMPILE_COMMAND := make requirements
 .NOTPARALLEL:
 .SILENT:
 .PHONY: help venv packages test lint format unit integration e2e demo bench cluster-up cluster-down \
-	requirements schemas structures docs argocd wheel release clean
+	requirements schemas structures docs site argocd wheel release clean
 
 help: ## list the targets
 	sed -nE 's/^([a-z0-9-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -80,9 +80,11 @@ structures: venv ## write schemas/kubernetes from the sources of the pinned Kube
 	$(BIN)/python -m tests.cluster.structures > .objects.json
 	mv .objects.json schemas/kubernetes/objects.json
 
-docs: venv ## write docs/failures.md and docs/rules.md from their tables
-	$(BIN)/python -c "from reconciler.failures import markdown; print(markdown(), end='')" > docs/failures.md
-	$(BIN)/python -c "from reconciler.rules import markdown; print(markdown(), end='')" > docs/rules.md
+docs: venv ## write the pages of docs/ that are made from code and schemas
+	$(BIN)/python -m tests.docs
+
+site: venv ## build docs/ as a site, into site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 argocd: venv ## write kustomize/components/argocd-health/actions.yaml from the scripts beside it
 	$(BIN)/python -c "from tests.argocd import actions_document; print(actions_document(), end='')" > .actions.yaml
@@ -98,5 +100,5 @@ release: venv ## install.yaml and crds.yaml, into DIST=dist; IMAGE=registry.exam
 	sed -i 's|^\( *image: \)quill:|\1$(IMAGE):|' $(DIST)/install.yaml
 
 clean: ## remove caches and build results, but not .venv
-	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf build dist site .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

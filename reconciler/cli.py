@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes once more as it exits
         return _BROKEN_PIPE
     except ReconcilerError as error:
-        print(f"quill: error: {error}", file=sys.stderr)
+        print(f"{_program()}: error: {error}", file=sys.stderr)
         return 2 if isinstance(error, SetupError) else 1
     except Exception:  # noqa: BLE001 - the last resort of every verb
         traceback.print_exc()
@@ -73,9 +73,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def build_parser(wanted: Container[str]) -> argparse.ArgumentParser:
     """The parser of ``quill`` in which the ``wanted`` verbs know their options, the others only their names."""
     parser = argparse.ArgumentParser(
-        prog="kubectl quill" if PurePath(sys.argv[0]).name == "kubectl-quill" else "quill",
+        prog=_program(),
         description="Backs up and restores Kubernetes volumes with restic, one tick at a time.",
-        epilog="`quill VERB --help` has the options and examples of a verb.",
+        epilog=f"`{_program()} VERB --help` has the options and examples of a verb.",
     )
     parser.add_argument("--version", action="version", version=f"quill {__version__}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", dest="verb", required=True)
@@ -89,6 +89,10 @@ def build_parser(wanted: Container[str]) -> argparse.ArgumentParser:
         if name in wanted:
             _load(name, verb)
     return parser
+
+
+def _program() -> str:
+    return "kubectl quill" if PurePath(sys.argv[0]).name == "kubectl-quill" else "quill"
 
 
 def _load(name: str, parser: argparse.ArgumentParser) -> None:

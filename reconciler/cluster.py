@@ -1,7 +1,7 @@
 """The API server: raw JSON lists, server-side apply, deletes and Events. The only module that imports kubernetes.
 
 No typed models and no discovery: the kinds are few and known. Every write may be sent again without harm (an apply, a
-delete of one uid, an Event of a fixed name), so what looks like a passing fault is retried here and nowhere else.
+delete of one uid, an Event of a fixed name and time), so what looks like a passing fault is retried here, nowhere else.
 """
 
 import json
@@ -18,6 +18,7 @@ from kubernetes.client import ApiClient, Configuration
 from urllib3 import Retry, Timeout
 from urllib3.exceptions import HTTPError, MaxRetryError
 
+from reconciler import events
 from reconciler.errors import ClusterError, SetupError
 from reconciler.model import API_GROUP, Kind
 from reconciler.naming import ANNOTATING, MANAGER
@@ -75,7 +76,7 @@ class Cluster(Protocol):
         """
 
     def create_event(self, body: Object) -> None:
-        """An events.k8s.io/v1 Event; one that exists already is left as it is."""
+        """An events.k8s.io/v1 Event; where one of its name exists that is counted one more time."""
 
     def delete(self, kind: str, namespace: str, *, name: str, uid: str) -> None:
         """Delete one object and in the background what it owns; one that has gone, or is another by now, is fine."""
@@ -133,6 +134,20 @@ class ApiServer:
             self._request("post", _path("Event", body["metadata"]["namespace"]), query=self._dry_run, body=body)
         except ClusterError as error:
             if error.reason != "AlreadyExists":
+                raise
+            self._repeat(body)
+
+    def _repeat(self, event: Object) -> None:
+        """Count an Event that exists, unless this is the very write that made it, sent again."""
+        path = _path("Event", event["metadata"]["namespace"], event["metadata"]["name"])
+        try:
+            known = self._request("get", path)
+            if series := events.series(known, event):
+                version = {"resourceVersion": known["metadata"]["resourceVersion"]}
+                body = {"metadata": version, "series": series}
+                self._request("patch", path, query=self._dry_run, body=body, content=_MERGE)
+        except ClusterError as error:
+            if error.status not in (404, 409):  # it has expired, or is being counted by somebody else
                 raise
 
     def delete(self, kind: str, namespace: str, *, name: str, uid: str) -> None:

@@ -1,14 +1,13 @@
-"""Which Events a change of status is worth: on transitions only, and a repeated write is the same Event. Pure."""
+"""Which Events a change of status is worth: on transitions only; what is said again is counted in a series. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Final
+from datetime import UTC, datetime
+from typing import Any, Final
 
 from reconciler.hooks import COMPLAINT
 from reconciler.model import API_VERSION, Action, Rejected, Resource, Run, Status
 from reconciler.naming import event_name
-from reconciler.status import format_time
 from reconciler.timetable import MISSED_LIMIT
 
 _NOTE_LIMIT: Final = 1024
@@ -24,13 +23,12 @@ _SYNC: Final = "Transfer"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """One Event to be: ``kind`` is Normal or Warning, ``key`` what it is about (the same key is the same Event)."""
+    """One Event to be; ``kind`` is Normal or Warning. What a CR says twice in the same words is one Event."""
 
     kind: str
     reason: str
     action: str
     message: str
-    key: str
 
 
 def notes(before: Status, after: Status, action: str) -> tuple[Note, ...]:
@@ -50,8 +48,8 @@ def event(resource: Resource | Rejected, note: Note, *, now: datetime) -> dict[s
     return {
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
-        "metadata": {"name": event_name(resource, note.reason, note.key), "namespace": resource.namespace},
-        "eventTime": format_time(now).replace("Z", ".000000Z"),
+        "metadata": {"name": event_name(resource, note.reason, note.message), "namespace": resource.namespace},
+        "eventTime": now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         "reportingController": "quill.scribe.backube",
         "reportingInstance": "quill-tick",
         "action": note.action,
@@ -60,6 +58,14 @@ def event(resource: Resource | Rejected, note: Note, *, now: datetime) -> dict[s
         "note": note.message[:_NOTE_LIMIT],
         "type": note.kind,
     }
+
+
+def series(known: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, object] | None:
+    """The ``series`` of the Event ``known`` once ``told`` has said it again; None when that has been counted."""
+    former = known.get("series") or {"count": 1, "lastObservedTime": known["eventTime"]}
+    if told["eventTime"] <= former["lastObservedTime"]:
+        return None
+    return {"count": former["count"] + 1, "lastObservedTime": told["eventTime"]}
 
 
 def regarding(resource: Resource | Rejected) -> dict[str, str]:
@@ -79,8 +85,7 @@ def _missed(before: Status, after: Status) -> Note | None:
         return None
     more = " or more" if after.missed_slots >= MISSED_LIMIT else ""
     text = f"{after.missed_slots}{more} times of the schedule passed without a run since the last successful one"
-    key = format_time(after.last_slot)
-    return Note(kind="Warning", reason="MissedSlots", action="SkipSlot", message=text, key=key)
+    return Note(kind="Warning", reason="MissedSlots", action="SkipSlot", message=text)
 
 
 def _started(before: Status, after: Status, action: str) -> Note | None:
@@ -88,17 +93,15 @@ def _started(before: Status, after: Status, action: str) -> Note | None:
     if run is None or run == before.current_run:
         return None
     message = f"{action} for {run.token} started (attempt {run.attempt})"
-    key = f"{run.token}/{run.attempt}/{after.last_sync_start_time}"
-    return Note(kind="Normal", reason=f"{_subject(action)}Started", action="CreateMover", message=message, key=key)
+    return Note(kind="Normal", reason=f"{_subject(action)}Started", action="CreateMover", message=message)
 
 
 def _ended(before: Status, after: Status, action: str) -> Note | None:
     result = after.latest_mover_status
     if result is None or not _has_ended(before, after):
         return None
-    key = f"{after.last_sync_start_time}"
     if result.successful and action == Action.UNLOCK:
-        return Note(kind="Normal", reason="LockRemoved", action="RecordResult", message=result.message, key=key)
+        return Note(kind="Normal", reason="LockRemoved", action="RecordResult", message=result.message)
     if result.successful:
         image = f"; latestImage is {after.latest_image.name}" if after.latest_image else ""
         return Note(
@@ -106,11 +109,10 @@ def _ended(before: Status, after: Status, action: str) -> Note | None:
             reason=f"{_subject(action)}Completed",
             action="RecordResult",
             message=f"{'sync' if _subject(action) == _SYNC else action} completed{image}",
-            key=key,
         )
     message = f"{result.reason}: {result.message}"
     reason = f"{_subject(action)}Failed"
-    return Note(kind="Warning", reason=reason, action="RecordResult", message=message, key=key)
+    return Note(kind="Warning", reason=reason, action="RecordResult", message=message)
 
 
 def _subject(action: str) -> str:
@@ -141,5 +143,4 @@ def _invalid(before: Status, after: Status) -> Note | None:
     stalled = next((c for c in after.conditions if c.type == "Stalled" and c.reason == "InvalidSpec"), None)
     if stalled is None or stalled in before.conditions:
         return None
-    key = str(after.observed_generation)
-    return Note(kind="Warning", reason="InvalidSpec", action="Validate", message=stalled.message, key=key)
+    return Note(kind="Warning", reason="InvalidSpec", action="Validate", message=stalled.message)

@@ -22,7 +22,7 @@ EXAMPLES = """
   quill status -o json | jq '.[] | select(.status.consecutiveFailures > 0) | .metadata.name'
 """
 _HEADINGS = ("KIND", "NAMESPACE", "NAME", "READY", "LAST SYNC", "DURATION", "NEXT SYNC")
-_WIDE = ("REPOSITORY", "FAILURES")
+_WIDE = ("REASON", "REPOSITORY", "FAILURES")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,7 +66,11 @@ def _cells(raw: Mapping[str, Any], now: datetime, *, wide: bool) -> tuple[str, .
         _next(status, now),
     ]
     if wide:
-        cells += [status.get("repositoryID", "-")[:8], str(status.get("consecutiveFailures", 0))]
+        cells += [
+            ready.get("reason", "-"),
+            status.get("repositoryID", "-")[:8],
+            str(status.get("consecutiveFailures", 0)),
+        ]
     tells_more = busy.get("status") == "True" or busy.get("reason") == QUEUED
     message = busy["message"] if tells_more else ready["message"]
     image = status.get("latestImage", {}).get("name")

@@ -23,7 +23,7 @@ RIGHTS = {
     (SNAPSHOTS, "volumesnapshots"): MAKES,
     ("", "pods"): ["list"],
     ("", "namespaces"): ["get", "list"],
-    ("events.k8s.io", "events"): ["create"],
+    ("events.k8s.io", "events"): ["create", "get", "patch"],
 }
 EVERYBODYS = {"authorization.k8s.io", "authentication.k8s.io", "certificates.k8s.io"}
 CHANGES = ("create", "update", "patch", "delete")
@@ -45,7 +45,7 @@ WRONGS = [
     ("deletecollection", "", "persistentvolumeclaims"),
     ("deletecollection", "batch", "jobs"),
     ("watch", "batch", "jobs"),
-    ("patch", "events.k8s.io", "events"),
+    ("delete", "events.k8s.io", "events"),
 ]
 
 

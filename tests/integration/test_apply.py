@@ -144,14 +144,46 @@ EVENT = {
 
 
 class TestEvent:
-    def test_of_the_same_name_is_written_once(self, stage):
+    @pytest.mark.parametrize(
+        ("minutes", "counted"),
+        [
+            pytest.param(["00"], None, id="told-once"),
+            pytest.param(["00", "00"], None, id="the-same-write-again"),
+            pytest.param(["00", "01"], (2, "01"), id="said-again"),
+            pytest.param(["00", "01", "01", "02"], (3, "02"), id="and-again"),
+            pytest.param(["01", "00"], None, id="a-late-one"),
+        ],
+    )
+    def test_that_is_said_again_is_counted(self, stage, minutes, counted):
+        event = EVENT | {
+            "metadata": {"name": "e", "namespace": stage.namespace},
+            "regarding": {"kind": "Pod", "namespace": stage.namespace, "name": "x"},
+        }
+        for minute in minutes:
+            stage.cluster.create_event(event | {"eventTime": f"2026-03-04T09:{minute}:00.000000Z"})
+        (known,) = stage.list("Event")
+        assert known["eventTime"] == f"2026-03-04T09:{minutes[0]}:00.000000Z"
+        series = counted and {"count": counted[0], "lastObservedTime": f"2026-03-04T09:{counted[1]}:00.000000Z"}
+        assert known.get("series") == series
+
+    def test_of_two_ticks_at_once_is_counted_without_an_error(self, stage, wire):
+        """Between the look and the count of one tick the other has counted: one of the two is lost, nothing fails."""
         event = EVENT | {
             "metadata": {"name": "e", "namespace": stage.namespace},
             "regarding": {"kind": "Pod", "namespace": stage.namespace, "name": "x"},
         }
         stage.cluster.create_event(event)
-        stage.cluster.create_event(event | {"note": "twice"})
-        assert stage.only("Event")["note"] == "once"
+        others = {"series": {"count": 2, "lastObservedTime": "2026-03-04T09:01:00.000000Z"}}
+
+        def counted_before(request, forward):
+            if request.method == "PATCH":
+                stage.api.merge("Event", stage.namespace, "e", others)
+            return forward()
+
+        wire.rule = counted_before
+        stage.kubeconfig = wire.kubeconfig
+        stage.connect().create_event(event | {"eventTime": "2026-03-04T09:02:00.000000Z"})
+        assert stage.only("Event")["series"] == others["series"]
 
     def test_in_a_namespace_that_has_gone_is_an_error(self, stage):
         event = EVENT | {

@@ -89,10 +89,11 @@ class Side:
     def read(self, kind, name):
         self._ask(lambda: self.side.cluster.read(kind, self.side.namespace, name))
 
-    def event(self, name, note, *, namespace=None):
+    def event(self, name, *, minute=0, namespace=None):
         regarding = {"kind": "Pod", "namespace": namespace or self.side.namespace, "name": "x"}
         about = {"reportingController": "quill", "reportingInstance": "tick", "action": "Look", "type": "Normal"}
-        about |= {"eventTime": "2026-03-04T09:00:00.000000Z", "reason": "Looked", "note": note, "regarding": regarding}
+        about |= {"reason": "Looked", "note": "so", "regarding": regarding}
+        about |= {"eventTime": f"2026-03-04T09:{minute:02}:00.000000Z"}
         metadata = {"namespace": namespace} if namespace else {}
         body = self.body("Event", name, metadata=metadata, **about)
         self._ask(lambda: self.side.cluster.create_event(body))
@@ -235,11 +236,11 @@ def deletions_name_a_uid(side):
             side.log.append("deletionTimestamp" in ((side.side.get(kind, name) or {}).get("metadata", {})))
 
 
-def events_are_written_once(side):
-    side.event("a", "once")
-    side.event("a", "twice")
-    side.look("Event", "a", "note")
-    side.event("a", "nowhere", namespace="never-was")
+def events_are_counted(side):
+    for minute in (0, 0, 1, 1, 2):
+        side.event("a", minute=minute)
+        side.look("Event", "a", "series", "eventTime")
+    side.event("a", namespace="never-was")
 
 
 def lists_select_by_label(side):
@@ -261,7 +262,7 @@ def one_object_is_read(side):
 STORIES = (
     status_is_written_over_one_version, conditions_come_and_go_by_type, status_of_what_has_gone,
     generation_counts_changes_of_the_spec, gate_of_a_job, template_of_a_job_stands, spec_of_a_claim_stands,
-    fields_have_owners, deletions_name_a_uid, events_are_written_once, lists_select_by_label,
+    fields_have_owners, deletions_name_a_uid, events_are_counted, lists_select_by_label,
     one_object_is_read,
 )  # fmt: skip
 

@@ -10,7 +10,7 @@ LIST_ONLY = [
     {"apiGroups": ["scribe.backube"], "resources": ["*"], "verbs": ["list"]},
     {"apiGroups": ["scribe.backube"], "resources": ["replicationsources/status"], "verbs": ["patch"]},
     {"apiGroups": ["", "batch", "snapshot.storage.k8s.io"], "resources": ["*"], "verbs": ["get", "list"]},
-    {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create"]},
+    {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "get", "patch"]},
 ]
 JOBS = {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["create", "patch"]}
 SNAPSHOTS = {"apiGroups": ["snapshot.storage.k8s.io"], "resources": ["volumesnapshots"], "verbs": ["create", "patch"]}

@@ -157,7 +157,7 @@ DENIED = {
     **dict.fromkeys(("users", "groups"), ("impersonate",)),
     "namespaces": ("list", *WRITES),
     "podtemplates": ("list", "watch", *WRITES),
-    "events": ("get", "list", "watch", "update", "delete"),
+    "events": ("list", "watch", "update", "delete"),
 }
 NEEDED = {
     **dict.fromkeys((*CRS, "pods"), ("list",)),
@@ -165,7 +165,7 @@ NEEDED = {
     **dict.fromkeys(CHILDREN, ("list", "create", "patch", "delete")),
     "namespaces": ("get",),
     "podtemplates": ("get",),
-    "events": ("create",),
+    "events": ("create", "get", "patch"),
 }
 
 

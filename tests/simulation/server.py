@@ -8,6 +8,7 @@ lists need no copies.
 from dataclasses import dataclass, field
 
 from reconciler.errors import ClusterError
+from reconciler.events import series
 from tests.simulation.fields import Conflict, applied, document_of, fields_of, merged, updated
 
 RESOURCES = ("ReplicationSource", "ReplicationDestination")
@@ -77,8 +78,11 @@ class Server:
         return self._put(_key(body), stored.about, fields, owners)
 
     def create_event(self, body):
-        if self._found(body) is None:
+        known = self._found(body)
+        if known is None:
             self.create(body, manager="quill")
+        elif counted := series(known.body, body):
+            self.update(known.body, {"series": counted}, manager="quill")
 
     def delete(self, kind, namespace, *, name, uid):
         stored = self._all.get((str(kind), namespace, name))

@@ -5,8 +5,8 @@ import pytest
 
 from reconciler.conditions import accepted, rejected, started
 from reconciler.endings import finished
-from reconciler.events import notes, regarding
-from reconciler.model import Image, MoverResult, Problem, Run, Status
+from reconciler.events import event, notes, regarding, series
+from reconciler.model import Image, MoverResult, Problem, Status
 from reconciler.plans import Finish
 from tests.factories import at, make_destination, make_source, seen, slot_run
 
@@ -77,10 +77,10 @@ def test_a_failure_is_a_warning_that_says_why():
     assert (note.kind, note.message) == ("Warning", "RepositoryUnreachable: no route")
 
 
-def test_every_attempt_has_events_of_its_own():
+def test_every_attempt_is_told():
     history = [IDLE, RUNNING, RETRYING, SECOND, over(SECOND, FAILURE)]
     told = [note for before, after in pairwise(history) for note in notes(before, after, "backup")]
-    assert len({(note.reason, note.key) for note in told}) == len(told) == 4
+    assert [note.reason for note in told] == ["TransferStarted", "TransferFailed"] * 2
 
 
 def test_two_ticks_tell_the_same_event():
@@ -112,12 +112,6 @@ def test_an_invalid_spec_is_told_once(before, after, messages):
     assert [note.message for note in notes(before, after, "Validate") if note.reason == "InvalidSpec"] == messages
 
 
-def test_another_generation_is_another_event():
-    first, second = invalid(IDLE), invalid(IDLE, generation=3)
-    keys = {note.key for after in (first, second) for note in notes(IDLE, after, "Validate")}
-    assert len(keys) == 2
-
-
 def test_an_event_regards_the_resource():
     assert regarding(make_destination()) == {
         "apiVersion": "scribe.backube/v1alpha1",
@@ -128,11 +122,42 @@ def test_an_event_regards_the_resource():
     }
 
 
-def test_the_same_token_asked_for_again_is_another_event():
-    once = begun(IDLE, Run(token="manual:a"), "09:00:05")
-    again = begun(IDLE, Run(token="manual:a"), "11:00:05")
-    keys = {note.key for after in (once, again) for note in notes(IDLE, after, "backup")}
-    assert len(keys) == 2
+def named(result, clock="09:00:05"):
+    """The Event of a run that began then and came to this."""
+    (note,) = notes(RUNNING, over(begun(IDLE, NINE, clock), result), "backup")
+    return event(HOURLY, note, now=at(clock))
+
+
+def test_the_same_words_are_the_same_event_whenever_they_are_said():
+    first, second = named(FAILURE), named(FAILURE, "10:00:05")
+    assert first["metadata"] == second["metadata"]
+    assert [each["eventTime"] for each in (first, second)] == [
+        "2026-03-04T09:00:05.000000Z",
+        "2026-03-04T10:00:05.000000Z",
+    ]
+
+
+def test_other_words_are_another_event():
+    names = {named(each)["metadata"]["name"] for each in (SUCCESS, FAILURE, PERMANENT, replace(FAILURE, message="x"))}
+    assert len(names) == 4
+
+
+@pytest.mark.parametrize(
+    ("counted", "told", "count"),
+    [
+        pytest.param(None, "10:00:05", 2, id="the-second-time"),
+        pytest.param(None, "09:00:05", None, id="the-write-that-made-it"),
+        pytest.param((2, "10:00:05"), "11:00:05", 3, id="the-third-time"),
+        pytest.param((2, "10:00:05"), "10:00:05", None, id="counted-already"),
+        pytest.param((2, "10:00:05"), "09:30:05", None, id="of-a-tick-whose-clock-is-behind"),
+    ],
+)
+def test_what_is_said_again_is_counted(counted, told, count):
+    known = named(FAILURE)
+    if counted:
+        known["series"] = {"count": counted[0], "lastObservedTime": f"2026-03-04T{counted[1]}.000000Z"}
+    expected = count and {"count": count, "lastObservedTime": f"2026-03-04T{told}.000000Z"}
+    assert series(known, named(FAILURE, told)) == expected
 
 
 def test_a_removed_lock_is_told_with_its_holder():
@@ -146,7 +171,7 @@ def test_missed_slots_are_a_warning_when_there_are_more():
     before = Status(missed_slots=1, last_slot=at("09:00:00"))
     after = replace(before, missed_slots=3, last_slot=at("11:00:00"))
     (note,) = notes(before, after, "backup")
-    assert (note.kind, note.reason, note.key) == ("Warning", "MissedSlots", "2026-03-04T11:00:00Z")
+    assert (note.kind, note.reason) == ("Warning", "MissedSlots")
     assert note.message.startswith("3 times of the schedule passed without a run")
     assert notes(after, after, "backup") == ()
     assert notes(after, replace(after, missed_slots=0), "backup") == ()
