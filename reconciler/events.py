@@ -1,7 +1,7 @@
 """Which Events a change of status is worth: on transitions only, and a repeated write is the same Event. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -33,8 +33,11 @@ class Note:
     key: str
 
 
-def notes(before: Status, after: Status, action: str) -> tuple[Note, ...]:
-    """What happened between the listed status and the recorded one, in the order in which it did."""
+def notes(before: Status, after: Status, action: str, *, volume: str = "") -> tuple[Note, ...]:
+    """What happened between the listed status and the recorded one, in the order in which it did.
+
+    ``volume`` names the claim it happened to where that is one of several.
+    """
     happened = (
         _missed(before, after),
         _started(before, after, action),
@@ -42,7 +45,11 @@ def notes(before: Status, after: Status, action: str) -> tuple[Note, ...]:
         _invalid(before, after),
         _hook(before, after),
     )
-    return tuple(note for note in happened if note)
+    return tuple(_of_volume(volume, note) for note in happened if note)
+
+
+def _of_volume(volume: str, note: Note) -> Note:
+    return replace(note, message=f"{volume}: {note.message}", key=f"{volume}/{note.key}") if volume else note
 
 
 def event(resource: Resource | Rejected, note: Note, *, now: datetime) -> dict[str, object]:
