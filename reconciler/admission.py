@@ -16,7 +16,8 @@ from typing import Final
 
 from reconciler.caps import OVERALL, Crowd, Place, Room, class_of_job, class_of_start, is_mover, places
 from reconciler.groups import group_of
-from reconciler.model import Action, Resource
+from reconciler.model import Action, Key, Resource
+from reconciler.naming import repository_of
 from reconciler.observed import Job, JobState
 from reconciler.plans import Advance, Decision, Start, Wait
 
@@ -61,14 +62,12 @@ class Claim:
 
 
 def repository_keys(resource: Resource) -> frozenset[str]:
-    """What a repository is known by: its id once a mover reported it, and the namespace and name of the Secret."""
+    """What a repository is known by: its id once a mover reported it, and the Secret and path that lead to it."""
     known = resource.status.repository_id
     return frozenset({_secret(resource), f"repository {known}"}) if known else frozenset({_secret(resource)})
 
 
-def held_back(
-    due: Iterable[Claim], running: Iterable[Claim], room: Room | None = None
-) -> Mapping[tuple[str, str], str]:
+def held_back(due: Iterable[Claim], running: Iterable[Claim], room: Room | None = None) -> Mapping[Key, str]:
     """The key of each due CR or chore that must wait, with the reason in words; all others may start.
 
     The first in line for a place keeps what room there is at the others it needs, except overall: later ones could take
@@ -78,7 +77,7 @@ def held_back(
     ahead = list(running)
     under_way = {claim.resource.key for claim in ahead}
     exclusive = [claim for claim in ahead if _is_exclusive(claim)]
-    held: dict[tuple[str, str], str] = {}
+    held: dict[Key, str] = {}
     behind: Counter[str] = Counter()
     capped = 0
     for claim in sorted(due, key=_place):
@@ -100,7 +99,7 @@ def held_back(
     return held
 
 
-def _place(claim: Claim) -> tuple[bool, bool, datetime, datetime, str, str, str, str]:
+def _place(claim: Claim) -> tuple[bool, bool, datetime, datetime, tuple[str, ...]]:
     """Unlocks, then the oldest; a point of priority is worth as much as a minute.
 
     One whose start failed in the last tick goes last, or it could keep all others for ever.
@@ -109,7 +108,8 @@ def _place(claim: Claim) -> tuple[bool, bool, datetime, datetime, str, str, str,
     failed = any(each.type == "Ready" and each.reason in START_FAILURES for each in resource.status.conditions)
     is_ordinary = claim.action is not Action.UNLOCK
     due = claim.since - PRIORITY_STEP * resource.spec.priority
-    return failed, is_ordinary, due, claim.since, resource.namespace, resource.name, resource.kind, resource.chore
+    names = (resource.namespace, resource.name, resource.kind, resource.volume, resource.chore)
+    return failed, is_ordinary, due, claim.since, names
 
 
 def _ahead(number: int) -> str:
@@ -179,12 +179,12 @@ def _taken(decided: Iterable[tuple[Resource, Decision]], crowd: Crowd) -> Iterat
     movers = followed | {job.uid: job for job in crowd.jobs if is_mover(job)}
     for job in movers.values():
         if job.state is JobState.ACTIVE and job.action is not Action.UNLOCK:
-            owner = owners.get((job.owner_uid, job.chore))
+            owner = owners.get((job.owner_uid, job.volume, job.chore))
             yield from places(job.namespace, repository_keys(owner) if owner else (), class_of_job(job, crowd.claims))
 
 
 def _secret(resource: Resource) -> str:
-    return f"secret {resource.namespace}/{resource.spec.secret}"
+    return f"secret {repository_of(resource)}"
 
 
 def _is_first(resource: Resource, action: Action, known: Container[str]) -> bool:
@@ -209,9 +209,9 @@ def _exclude(one: Claim, other: Claim) -> bool:
 def _excluded(blocker: Claim, is_running: bool) -> str:
     """Who has the repository, or is to have it before."""
     resource = blocker.resource
-    who = f"{resource.kind} {resource.namespace}/{resource.name}"
+    who = f"{resource.kind} {resource.title}"
     if is_running:
-        return f"repository {resource.namespace}/{resource.spec.secret} is being {_USES[blocker.action]} by {who}"
+        return f"repository {repository_of(resource)} is being {_USES[blocker.action]} by {who}"
     return f"behind the {blocker.action} of {who} on the same repository"
 
 

@@ -14,7 +14,8 @@ from typing import Final
 
 from reconciler.admission import START_FAILURES, repository_keys
 from reconciler.decision import ASKED
-from reconciler.model import Condition, Resource
+from reconciler.model import Condition, Key, Resource
+from reconciler.naming import repository_of
 from reconciler.plans import Advance, Decision, Finish, Start, Wait
 
 REASON: Final = "RepositoryUnreachable"
@@ -81,15 +82,13 @@ def outage(witnesses: Iterable[Witness]) -> Outage | None:
     failing = [each for each in witnesses if each.failures and each.failed > reached]
     if sum(each.failures for each in failing) < THRESHOLD:
         return None
-    first = min(failing, key=lambda each: (each.since, each.resource.namespace, each.resource.name))
+    first = min(failing, key=lambda each: (each.since, each.resource.title))
     began = max(each.began for each in witnesses)
     pause = min(max(began - first.since, FIRST_PAUSE), LONGEST_PAUSE)  # twice as long each time
     return Outage(finder=first.resource, again=began + pause)
 
 
-def _parked(
-    decided: Iterable[tuple[Resource, Decision]], outages: _Outages, *, now: datetime
-) -> Mapping[tuple[str, str], Wait]:
+def _parked(decided: Iterable[tuple[Resource, Decision]], outages: _Outages, *, now: datetime) -> Mapping[Key, Wait]:
     """The oldest start of each repository tries it, when it is time; one that a person asked for always does.
 
     A group tries it as one: its snapshots are not taken apart.
@@ -97,7 +96,7 @@ def _parked(
     starts = [(resource, decision) for resource, decision in decided if isinstance(decision, Start)]
     tried: set[str] = set()
     trying: set[tuple[str, ...]] = set()
-    parked: dict[tuple[str, str], Wait] = {}
+    parked: dict[Key, Wait] = {}
     for resource, start in sorted(starts, key=lambda each: _place(*each)):
         found, keys = outages.of(resource), repository_keys(resource)
         if found is None:
@@ -111,12 +110,13 @@ def _parked(
     return parked
 
 
-def _place(resource: Resource, start: Start) -> tuple[bool, bool, datetime, str, str, str]:
+def _place(resource: Resource, start: Start) -> tuple[bool, bool, datetime, tuple[str, ...]]:
     """As admission.py has it: a start that the API server refuses must not be what all others wait for."""
     ready = _ready(resource)
     refused = ready is not None and ready.reason in START_FAILURES
     asked = _is_asked_for(resource, start)
-    return not asked, refused, start.since, resource.namespace, resource.name, resource.chore
+    names = (resource.namespace, resource.name, resource.volume, resource.chore)
+    return not asked, refused, start.since, names
 
 
 def _is_asked_for(resource: Resource, start: Start) -> bool:
@@ -151,7 +151,7 @@ def _ready(resource: Resource) -> Condition | None:
 
 
 def _sentence(resource: Resource, finder: Resource) -> str:
-    own = finder.uid == resource.uid
-    who = "its own runs" if own else f"{finder.kind} {finder.namespace}/{finder.name}"
-    where = f"the repository of Secret {resource.namespace}/{resource.spec.secret}"
+    own = (finder.uid, finder.volume) == (resource.uid, resource.volume)
+    who = "its own runs" if own else f"{finder.kind} {finder.title}"
+    where = f"the repository of Secret {repository_of(resource)}"
     return f"{where} cannot be reached, {who} found; one run at a time tries it, and this one follows when it answers"

@@ -9,25 +9,25 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from reconciler.admission import repository_keys
-from reconciler.model import Action, Resource
+from reconciler.model import Action, Key, Resource
 from reconciler.naming import host_of
 
 REASON = "IdentityConflict"
 
 
-def collisions(resources: Iterable[Resource]) -> Mapping[str, str]:
-    """By uid of each source that must not run, which other sources are in its way and what to do, in one sentence."""
+def collisions(resources: Iterable[Resource]) -> Mapping[Key, str]:
+    """By key of each source that must not run, which other sources are in its way and what to do, in one sentence."""
     writers: defaultdict[tuple[str, str], list[Resource]] = defaultdict(list)
     for resource in resources:
         if _writes(resource):
             for key in repository_keys(resource):
                 writers[key, host_of(resource) or ""].append(resource)
-    found: defaultdict[str, dict[str, None]] = defaultdict(dict)
+    found: defaultdict[Key, dict[str, None]] = defaultdict(dict)
     for rivals in writers.values():
         for one in rivals:
-            found[one.uid] |= {f"{each.namespace}/{each.name}": None for each in rivals if each is not one}
-    hosts = {each.uid: host_of(each) for rivals in writers.values() for each in rivals}
-    return {uid: _sentence(hosts[uid] or "", list(others)) for uid, others in found.items() if others}
+            found[one.key] |= {each.title: None for each in rivals if each is not one}
+    hosts = {each.key: host_of(each) for rivals in writers.values() for each in rivals}
+    return {key: _sentence(hosts[key] or "", list(others)) for key, others in found.items() if others}
 
 
 def _writes(resource: Resource) -> bool:

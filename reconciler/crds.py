@@ -79,6 +79,9 @@ def _version(kind: Kind) -> dict[str, Any]:
     properties["apiVersion"].pop("enum")
     properties["kind"].pop("enum")
     properties["metadata"] = {"type": "object"}  # the API server knows the rest, and refuses to be told
+    said = properties["status"]["properties"]
+    if "volumes" in said:
+        said["volumes"] = {**said["volumes"], "items": _terse(said["volumes"]["items"])}
     properties["status"]["default"] = {"observedGeneration": -1}  # else an object no tick has seen counts as ready
     root["required"] = ["spec"]
     return {
@@ -91,10 +94,22 @@ def _version(kind: Kind) -> dict[str, Any]:
     }
 
 
+def _terse(node: Mapping[str, Any]) -> dict[str, Any]:
+    """A field without the descriptions: those of the same fields are a little above, and kubectl apply has a limit."""
+    kept = {key: value for key, value in node.items() if key != "description"}
+    if "properties" in kept:
+        kept["properties"] = {name: _terse(field) for name, field in kept["properties"].items()}
+    if "items" in kept:
+        kept["items"] = _terse(kept["items"])
+    return kept
+
+
 def _structural(node: Mapping[str, Any], root: Mapping[str, Any]) -> dict[str, Any]:
-    if "$ref" in node:
+    while "$ref" in node:
         node = {**_referred(node["$ref"], root), **{key: value for key, value in node.items() if key != "$ref"}}
     kept = {key: value for key, value in node.items() if key not in _NOT_STRUCTURAL}
+    if isinstance(values := node.get("additionalProperties"), Mapping):
+        kept["additionalProperties"] = _structural(values, root)
     if kept.pop("uniqueItems", False):
         kept["x-kubernetes-list-type"] = "set"
     if "properties" in kept:

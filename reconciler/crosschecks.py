@@ -20,13 +20,15 @@ from reconciler.files import Placed
 from reconciler.findings import Finding
 from reconciler.groups import differences
 from reconciler.inventory import Inventory
-from reconciler.model import Action, Kind, Problem, Resource, Status
-from reconciler.naming import host_of
+from reconciler.model import Action, Key, Kind, Problem, Resource, Status
+from reconciler.naming import host_of, repository_of
 from reconciler.observed import Volume
 from reconciler.quantity import parse_quantity
 from reconciler.schedule import next_slot
+from reconciler.volumes import with_volumes
 
 _SAMPLE: Final = datetime(2026, 1, 1, tzinfo=UTC)
+_UNKNOWN: Final = ("pvc",)  # the name of a claim that is only imagined
 _SLOTS: Final = 8
 """So many slots from a fixed day on are compared: the verdict on a file does not depend on when it is checked."""
 
@@ -51,9 +53,11 @@ def between(placed: Sequence[Placed], inventory: Inventory) -> Iterator[Finding]
     for world in _worlds(placed):
         known = {str(number): each for number, each in enumerate(world)}
         synced = Status(last_sync_time=_SAMPLE)  # which chores wait for
-        resources = [replace(each.resource, uid=uid, status=synced) for uid, each in known.items()]
-        for resource, problem in _problems(resources, inventory):
-            yield known[resource.uid].finding(problem)
+        listed = [(each.namespace, replace(each.resource, uid=uid, status=Status())) for uid, each in known.items()]
+        resources = [replace(part, status=synced) for each in listed for part in _volumes(*each, inventory)]
+        found = {(resource.uid, problem): None for resource, problem in _problems(resources, inventory)}
+        for uid, problem in found:
+            yield known[uid].finding(problem)
 
 
 def references(placed: Iterable[Placed], inventory: Inventory) -> Iterator[Finding]:
@@ -62,12 +66,22 @@ def references(placed: Iterable[Placed], inventory: Inventory) -> Iterator[Findi
         spec = each.resource.spec
         if not inventory.has_secret(each.namespace, spec.secret):
             yield each.finding(_missing("spec.restic.resticConfig", "Secret", spec.secret))
+        if spec.source_selector and not inventory.selected(each.namespace, spec.source_selector):
+            sentence = "selects no PersistentVolumeClaim of the given files"
+            yield each.finding(Problem("spec.sourcePVCSelector", sentence, rule="missing-reference"))
         for path, claim in (("spec.sourcePVC", spec.source_pvc), ("spec.restic.destinationPVC", spec.destination_pvc)):
             if claim and not inventory.has_claim(each.namespace, claim):
                 yield each.finding(_missing(path, "PersistentVolumeClaim", claim))
         for stage, hook in (("before", spec.hooks and spec.hooks.before), ("after", spec.hooks and spec.hooks.after)):
             if hook and not inventory.has_pod_template(each.namespace, hook.pod_template):
                 yield each.finding(_missing(f"spec.hooks.{stage}.podTemplate", "PodTemplate", hook.pod_template))
+
+
+def _volumes(namespace: str, resource: Resource, inventory: Inventory) -> tuple[Resource, ...]:
+    """A resource for each claim that it is for; one whose claims are in no file is taken to have one."""
+    selector = resource.spec.source_selector
+    found = inventory.selected(namespace, selector) if selector else ()
+    return with_volumes(replace(resource, selected=dict.fromkeys(found or _UNKNOWN, resource.created)))
 
 
 def _missing(path: str, kind: str, name: str) -> Problem:
@@ -101,9 +115,9 @@ def _worlds(placed: Iterable[Placed]) -> Iterable[list[Placed]]:
 def _problems(resources: Sequence[Resource], inventory: Inventory) -> Iterator[tuple[Resource, Problem]]:
     refused = collisions(resources)
     for each in resources:
-        if each.uid in refused:
+        if each.key in refused:
             field = "identity" if each.spec.identity else "resticConfig"
-            yield each, Problem(f"spec.restic.{field}", refused[each.uid], rule="identity-conflict")
+            yield each, Problem(f"spec.restic.{field}", refused[each.key], rule="identity-conflict")
     out_of_step = differences(resources)
     for each in resources:
         if sentence := out_of_step.get(each.key):
@@ -114,15 +128,15 @@ def _problems(resources: Sequence[Resource], inventory: Inventory) -> Iterator[t
 
 def _schedules(resources: Iterable[Resource]) -> Iterator[tuple[Resource, Problem]]:
     """The runs that need their repository for themselves, and never have it when they come due."""
-    by_secret: defaultdict[tuple[str, str], list[Resource]] = defaultdict(list)
+    by_repository: defaultdict[str, list[Resource]] = defaultdict(list)
     for each in resources:
-        by_secret[each.namespace, each.spec.secret] += with_chores(each)
-    for parts in by_secret.values():
+        by_repository[repository_of(each)] += with_chores(each)
+    for parts in by_repository.values():
         exclusive = [each for each in parts if each.spec.action in EXCLUSIVE]
         shelves: defaultdict[_Shelf, list[Resource]] = defaultdict(list)
         for each in parts if exclusive else ():
             shelves[_shelf(each)].append(each)
-        said: set[frozenset[tuple[str, str]]] = set()
+        said: set[frozenset[Key]] = set()
         for one in exclusive:
             candidates = (each for shelf in _near(_shelf(one), shelves) for each in shelves[shelf])
             meeting = (each for each in candidates if each is not one and _always_meet(_time(one), _time(each)))
@@ -179,13 +193,18 @@ def _capacities(resources: Iterable[Resource], claims: Iterable[Volume]) -> Iter
     sizes: _Sizes = defaultdict(list)
     for claim in claims:
         sizes[claim.namespace, claim.name].append(claim.capacity)
-    sources: defaultdict[str, list[Resource]] = defaultdict(list)
+    sources: defaultdict[tuple[str, str], list[Resource]] = defaultdict(list)
     for each in resources if sizes else ():
-        sources[each.spec.secret] += [each] if each.spec.action is Action.BACKUP else []
+        sources[_repository(each)] += [each] if each.spec.action is Action.BACKUP else []
     for each in resources if sizes else ():
-        if each.kind is Kind.DESTINATION and (source := _source_of(each, sources[each.spec.secret])):
+        if each.kind is Kind.DESTINATION and (source := _source_of(each, sources[_repository(each)])):
             found = _capacity(each, source, sizes)
             yield from [(each, found)] if found else []
+
+
+def _repository(resource: Resource) -> tuple[str, str]:
+    """Where a repository is, whatever the namespace: each has a Secret of that name."""
+    return resource.spec.secret, resource.spec.repository_path
 
 
 def _capacity(destination: Resource, source: Resource, sizes: _Sizes) -> Problem | None:
@@ -197,7 +216,7 @@ def _capacity(destination: Resource, source: Resource, sizes: _Sizes) -> Problem
         path, found = "spec.restic.capacity", [parse_quantity(spec.capacity)] if spec.capacity else []
     if max(found, default=needed) >= needed:
         return None
-    whose = f"{source.namespace}/{source.name}"
+    whose = source.title
     sentence = f"is smaller than {source.spec.source_pvc}, which {whose} backs up: a full volume would not fit"
     return Problem(path, sentence, rule="capacity")
 

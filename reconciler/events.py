@@ -1,7 +1,7 @@
 """Which Events a change of status is worth: on transitions only; what is said again is counted in a series. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -31,8 +31,11 @@ class Note:
     message: str
 
 
-def notes(before: Status, after: Status, action: str) -> tuple[Note, ...]:
-    """What happened between the listed status and the recorded one, in the order in which it did."""
+def notes(before: Status, after: Status, action: str, *, volume: str = "") -> tuple[Note, ...]:
+    """What happened between the listed status and the recorded one, in the order in which it did.
+
+    ``volume`` names the claim it happened to where that is one of several.
+    """
     happened = (
         _missed(before, after),
         _started(before, after, action),
@@ -40,7 +43,11 @@ def notes(before: Status, after: Status, action: str) -> tuple[Note, ...]:
         _invalid(before, after),
         _hook(before, after),
     )
-    return tuple(note for note in happened if note)
+    return tuple(_of_volume(volume, note) for note in happened if note)
+
+
+def _of_volume(volume: str, note: Note) -> Note:
+    return replace(note, message=f"{volume}: {note.message}") if volume else note
 
 
 def event(resource: Resource | Rejected, note: Note, *, now: datetime) -> dict[str, object]:
@@ -135,8 +142,7 @@ def _hook(before: Status, after: Status) -> Note | None:
     told = next((c for c in after.conditions if c.type == COMPLAINT), None)
     if told is None or any(c.type == COMPLAINT and c.message == told.message for c in before.conditions):
         return None
-    key = f"{told.last_transition_time} {told.message}"
-    return Note(kind="Warning", reason=COMPLAINT, action="RunHook", message=told.message, key=key)
+    return Note(kind="Warning", reason=COMPLAINT, action="RunHook", message=told.message)
 
 
 def _invalid(before: Status, after: Status) -> Note | None:

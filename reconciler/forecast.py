@@ -15,7 +15,7 @@ from reconciler.admission import Claim, held_back, repository_keys
 from reconciler.collisions import collisions
 from reconciler.decision import next_start
 from reconciler.groups import differences
-from reconciler.model import Resource
+from reconciler.model import Key, Resource
 from reconciler.schedule import next_slot
 from reconciler.spreading import placed
 from reconciler.status import format_duration
@@ -50,7 +50,7 @@ class Suggestion:
     peak_then: int
 
 
-def lasting(resources: Iterable[Resource]) -> Mapping[tuple[str, str], timedelta]:
+def lasting(resources: Iterable[Resource]) -> Mapping[Key, timedelta]:
     """By key, how long a run takes; of what has not run yet it is assumed to be what is usual."""
     known = {each.key: each.status.last_sync_duration_seconds for each in resources}
     taken = [seconds for seconds in known.values() if seconds is not None]
@@ -61,7 +61,7 @@ def lasting(resources: Iterable[Resource]) -> Mapping[tuple[str, str], timedelta
 def able(resources: Sequence[Resource]) -> list[Resource]:
     """Those of the resources that no other one keeps from running."""
     refused = collisions(resources)
-    return [each for each in resources if each.chore or each.uid not in refused]
+    return [each for each in resources if each.key not in refused]
 
 
 def occurrences(resources: Sequence[Resource], *, now: datetime, until: datetime) -> list[Occurrence]:
@@ -110,15 +110,15 @@ def peak_of(runs: Collection[Span]) -> tuple[int, datetime | None]:
     return peak, when
 
 
-def remarks(resources: Sequence[Resource], runs: Sequence[Occurrence]) -> Mapping[tuple[str, str], tuple[str, ...]]:
+def remarks(resources: Sequence[Resource], runs: Sequence[Occurrence]) -> Mapping[Key, tuple[str, ...]]:
     """By key, what is to be expected: a source that is refused, a run that waits, one that does not end in time."""
-    found: defaultdict[tuple[str, str], dict[str, None]] = defaultdict(dict)
+    found: defaultdict[Key, dict[str, None]] = defaultdict(dict)
     found |= {key: {sentence: None} for key, sentence in differences(resources).items()}
     refused = collisions(resources)
     for each in resources:
-        if each.uid in refused and not each.chore:
-            found[each.key][f"refused: {refused[each.uid]}"] = None
-    by_key: defaultdict[tuple[str, str], list[Occurrence]] = defaultdict(list)
+        if each.key in refused:
+            found[each.key][f"refused: {refused[each.key]}"] = None
+    by_key: defaultdict[Key, list[Occurrence]] = defaultdict(list)
     for run in runs:
         by_key[run.resource.key].append(run)
     for key, own in by_key.items():
@@ -172,7 +172,7 @@ def _between(one: Occurrence, following: Occurrence) -> timedelta:
     return following.start - one.start
 
 
-def _waits(runs: Sequence[Occurrence]) -> Iterator[tuple[tuple[str, str], str]]:
+def _waits(runs: Sequence[Occurrence]) -> Iterator[tuple[Key, str]]:
     """Who finds a repository in use that it or the other needs alone; by the rule of every tick."""
     busy: defaultdict[str, list[Occurrence]] = defaultdict(list)
     for run in runs:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
-from reconciler.model import Resource, Run
+from reconciler.model import Key, Resource, Run
 from reconciler.naming import is_of_a_slot
 
 _SECOND: Final = timedelta(seconds=1)
@@ -22,13 +22,13 @@ def group_of(resource: Resource, run: Run) -> str:
     return resource.spec.group if run.attempt == 1 and is_of_a_slot(run) else ""
 
 
-def differences(resources: Iterable[Resource]) -> Mapping[tuple[str, str], str]:
+def differences(resources: Iterable[Resource]) -> Mapping[Key, str]:
     """By key of each member that does not begin when the first of its group does, what is to be mended."""
     groups: defaultdict[tuple[str, str], list[Resource]] = defaultdict(list)
     for each in resources:
         if each.spec.group and not each.deleting:
             groups[each.namespace, each.spec.group].append(each)
-    found: dict[tuple[str, str], str] = {}
+    found: dict[Key, str] = {}
     for members in groups.values():
         first = min(members, key=lambda each: each.name)
         for each in members:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from reconciler.model import Action, Resource, Status
+from reconciler.model import Action, Key, Resource, Status
 from reconciler.naming import PAUSED
 from reconciler.plans import Advance, Decision, Start, Wait
 
@@ -45,8 +45,8 @@ def is_switched_off(status: Status) -> bool:
     return any(each.reason == "Suspended" and _SWITCH in each.message for each in status.conditions)
 
 
-def restores_to_come(decided: Iterable[tuple[Resource, Decision]]) -> Mapping[str, Wait]:
-    """By uid of each source: it waits for a destination that has not yet restored, for the first time, into its volume.
+def restores_to_come(decided: Iterable[tuple[Resource, Decision]]) -> Mapping[Key, Wait]:
+    """By key of each source: it waits for a destination that has not yet restored, for the first time, into its volume.
 
     A backup of what is still empty would be the newest snapshot, and a retention would forget others for it. Where
     there are backups already, a destination that is only kept ready for an emergency stops none: it must have begun.
@@ -62,7 +62,7 @@ def restores_to_come(decided: Iterable[tuple[Resource, Decision]]) -> Mapping[st
             begun = each.status.last_sync_start_time is not None or isinstance(decision, (Start, Advance))
             first.setdefault((each.namespace, each.spec.destination_pvc), (each, begun))
     return {
-        source.uid: _wait(destination)
+        source.key: _wait(destination)
         for volume, (destination, begun) in first.items()
         for source in sources.get(volume, ())
         if begun or source.status.last_sync_time is None

@@ -25,7 +25,7 @@ def hook_job(plan: HookPlan, template: Mapping[str, Any], owner: Resource | Reje
     pod = template.get("template") or {}
     given = pod.get("metadata") or {}
     seconds = int(plan.hook.deadline.total_seconds())
-    labels = naming.labels(owner, "hook")
+    labels, annotations = naming.labels(owner, "hook"), naming.annotations(owner)
     own = {key: value for key, value in (given.get("labels") or {}).items() if not key.startswith(_RESERVED)}
     spec = {**(pod.get("spec") or {}), "restartPolicy": "Never"}
     spec["terminationGracePeriodSeconds"] = min(spec.get("terminationGracePeriodSeconds", 30), seconds)
@@ -37,6 +37,7 @@ def hook_job(plan: HookPlan, template: Mapping[str, Any], owner: Resource | Reje
             "namespace": owner.namespace,
             "labels": labels,
             "annotations": {
+                **annotations,
                 naming.RUN: plan.run.token,
                 naming.ATTEMPT: str(plan.run.attempt),
                 naming.HOOK: str(plan.stage),
@@ -49,7 +50,10 @@ def hook_job(plan: HookPlan, template: Mapping[str, Any], owner: Resource | Reje
             "backoffLimit": _TRIES_AGAIN[plan.stage],
             "activeDeadlineSeconds": seconds,
             "template": {
-                "metadata": {"labels": {**own, **labels}, "annotations": given.get("annotations") or {}},
+                "metadata": {
+                    "labels": {**own, **labels},
+                    "annotations": {**(given.get("annotations") or {}), **annotations},
+                },
                 "spec": spec,
             },
         },

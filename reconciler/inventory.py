@@ -4,18 +4,21 @@ A file that is not YAML, or a template, is somebody else's and brings nothing.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from reconciler import documents
 from reconciler.files import Content
+from reconciler.model import Requirement
 from reconciler.observed import Volume
 from reconciler.observing import parse_volume
 from reconciler.places import Mistake
+from reconciler.selectors import selects
 
 _CLAIM: Final = "PersistentVolumeClaim"
 _STATEFUL_SET: Final = "StatefulSet"
+_MOST_REPLICAS: Final = 1000
 _SECRETS: Final = frozenset({"Secret", "SealedSecret", "ExternalSecret"})
 _KINDS: Final = tuple(kind.encode() for kind in (*_SECRETS, _CLAIM, _STATEFUL_SET, "PodTemplate"))
 
@@ -25,9 +28,13 @@ Name = tuple[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inventory:
-    """What there is. ``claim_names`` are those of claims; a StatefulSet makes its own, so these are patterns."""
+    """What there is. ``claim_names`` are those of claims; a StatefulSet makes its own, so these are patterns.
+
+    ``claim_labels`` has those of claims in the files and of claims that a StatefulSet will have made by itself.
+    """
 
     claims: tuple[Volume, ...] = ()
+    claim_labels: tuple[tuple[Name, Mapping[str, Any]], ...] = ()
     claim_names: tuple[Name, ...] = ()
     secret_names: frozenset[Name] = frozenset()
     pod_templates: Mapping[Name, Mapping[str, Any]] = field(default_factory=dict)
@@ -44,6 +51,11 @@ class Inventory:
         """Whether a claim, or a StatefulSet's template of it, may be the one that is meant."""
         return any(re.fullmatch(known, name) and _same(namespace, space) for space, known in self.claim_names)
 
+    def selected(self, namespace: str, selector: Sequence[Requirement]) -> tuple[str, ...]:
+        """The claims that a selector may be meant to take."""
+        found = (each for each in self.claim_labels if _same(namespace, each[0][0]) and selects(selector, each[1]))
+        return tuple(sorted({name for (_, name), _ in found}))
+
 
 def _same(one: str, other: str) -> bool:
     return not one or not other or one == other
@@ -53,6 +65,7 @@ def read(contents: Iterable[Content]) -> Inventory:
     """What the files bring along."""
     claims: list[Volume] = []
     claim_names: list[Name] = []
+    labels: list[tuple[Name, Mapping[str, Any]]] = []
     secret_names: set[Name] = set()
     pod_templates: dict[Name, Mapping[str, Any]] = {}
     for raw in _objects(contents):
@@ -62,14 +75,19 @@ def read(contents: Iterable[Content]) -> Inventory:
                 metadata = {**raw["metadata"], "namespace": namespace or "default"}
                 claims.append(parse_volume({**raw, "metadata": metadata}))
                 claim_names.append((namespace, re.escape(name)))
+                labels.append(((namespace, name), _mapping(raw, "metadata", "labels")))
             case "StatefulSet" if name:
-                claim_names += [(namespace, rf"{re.escape(claim)}-{re.escape(name)}-\d+") for claim in _templates(raw)]
+                claim_names += [
+                    (namespace, rf"{re.escape(claim)}-{re.escape(name)}-\d+") for claim, _ in _templates(raw)
+                ]
+                labels += [((namespace, claim), of_it) for claim, of_it in _made_by(raw, name)]
             case "PodTemplate" if name:
                 pod_templates[namespace, name] = raw
             case str() as kind if kind in _SECRETS:
                 secret_names |= {(namespace, each) for each in (name, *_targets(raw)) if each}
     return Inventory(
         claims=tuple(claims),
+        claim_labels=tuple(labels),
         claim_names=tuple(claim_names),
         secret_names=frozenset(secret_names),
         pod_templates=pod_templates,
@@ -81,11 +99,21 @@ def _name(raw: Mapping[str, Any]) -> Name:
     return namespace if isinstance(namespace, str) else "", name if isinstance(name, str) else ""
 
 
-def _templates(raw: Mapping[str, Any]) -> Iterator[str]:
+def _templates(raw: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Name and labels of each template of a StatefulSet's claims; its controller adds what selects its pods."""
     templates = _at(raw, "spec", "volumeClaimTemplates")
+    selector = _mapping(raw, "spec", "selector", "matchLabels")
     for each in templates if isinstance(templates, list) else []:
         if isinstance(name := _at(each, "metadata", "name"), str):
-            yield name
+            yield name, {**_mapping(each, "metadata", "labels"), **selector}
+
+
+def _made_by(raw: Mapping[str, Any], name: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Name and labels of the claims that a StatefulSet makes for its replicas."""
+    replicas = _at(raw, "spec", "replicas")
+    count = min(replicas, _MOST_REPLICAS) if isinstance(replicas, int) else 1
+    for claim, labels in _templates(raw):
+        yield from ((f"{claim}-{name}-{number}", labels) for number in range(count))
 
 
 def _targets(raw: Mapping[str, Any]) -> Iterator[str]:
@@ -99,6 +127,11 @@ def _at(raw: object, *path: str) -> object:
     for step in path:
         raw = raw.get(step) if isinstance(raw, Mapping) else None
     return raw
+
+
+def _mapping(raw: object, *path: str) -> Mapping[str, Any]:
+    found = _at(raw, *path)
+    return found if isinstance(found, Mapping) else {}
 
 
 def _objects(contents: Iterable[Content]) -> Iterator[Mapping[str, Any]]:

@@ -149,7 +149,7 @@ def _told(lock: Lock, movers: Movers, *, now: datetime) -> str:
     held = f"{lock.host} since {format_time(lock.since)}"
     if holder.owner is None:
         return f"{held} (not a mover of Quill: when no restic runs there any more, remove it with restic unlock)"
-    whose = f"a mover of {holder.owner.kind} {holder.owner.namespace}/{holder.owner.name}"
+    whose = f"a mover of {holder.owner.kind} {holder.owner.title}"
     if holder.is_dead:
         return f"{held} ({whose} that is dead; its lock is being removed)"
     if holder.is_listed:

@@ -134,10 +134,20 @@ class Lock:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Requirement:
+    """One condition on labels: ``operator`` is In, NotIn, Exists or DoesNotExist; a matchLabels entry is an In."""
+
+    key: str
+    operator: str
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
     """The spec of either kind after validation; fields that a kind does not have keep their default.
 
-    ``schedule`` is plain cron or a macro: parsing.py has put a number in the place of each ``H``.
+    ``schedule`` is plain cron or a macro: parsing.py has put a number in the place of each ``H``, unless there is a
+    ``source_selector``: then each claim has its own (volumes.py), and its own repository path and identity.
     ``every`` is the distance of slots that no cron expression names: only a chore has it.
     """
 
@@ -157,6 +167,8 @@ class Spec:
     group: str = ""
     source_pvc: str | None = None
     hooks: Hooks | None = None
+    source_selector: tuple[Requirement, ...] = ()
+    repository_path: str = ""
     identity: str | None = None
     mover_security_context: MoverIdentity | None = None
     ignore_inode: bool = False
@@ -235,7 +247,7 @@ class GroupStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """``.status`` of either kind, or of a chore in it; see schemas/ for the meaning of each field."""
+    """``.status`` of either kind, or of a chore or volume in it; see schemas/ for the meaning of each field."""
 
     observed_generation: int = -1
     conditions: tuple[Condition, ...] = ()
@@ -268,16 +280,24 @@ class Status:
     last_drill_time: datetime | None = None
     last_subset: int | None = None
     chores: Mapping[str, "Status"] = field(default_factory=dict)
+    volumes: Mapping[str, "Status"] = field(default_factory=dict)
+
+
+Key = tuple[str, str, str]
+"""What tells one of the resources of a tick from every other: the CR's uid, which claim of it, and which chore."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
-    """A valid ReplicationSource or ReplicationDestination as it was listed, or one chore of it (chores.py).
+    """A valid ReplicationSource or ReplicationDestination as it was listed, or one chore of it (chores.py), or what it
+    is for one of the claims that its selector matches (volumes.py).
 
     ``accepted_slot`` is the held slot that a user accepted by an annotation, ``requested`` what annotations ask for
     (requests.py), ``annotated_pause`` that one pauses it, ``paused_until`` what would end a pause that its spec does
     not ask for (holds.py); ``chore`` is empty for the CR's own syncs; ``dead_locks`` has only the chore that removes
     the first of them (locks.py). ``place`` is where in the window of its spread it begins, from 0 to 1 (spreading.py).
+    ``selected`` are the claims that match, by name with the time of their creation; ``volume`` names the one that a
+    part is for, and is empty without a selector.
     """
 
     kind: Kind
@@ -297,25 +317,34 @@ class Resource:
     chore: str = ""
     dead_locks: tuple[Lock, ...] = ()
     place: float = 0.0
+    selected: Mapping[str, datetime] = field(default_factory=dict)
+    volume: str = ""
 
     @property
-    def key(self) -> tuple[str, str]:
-        """What tells it from every other resource and chore: the CR's uid, and which chore of it."""
-        return self.uid, self.chore
+    def key(self) -> Key:
+        """What tells it from every other resource, claim and chore."""
+        return self.uid, self.volume, self.chore
+
+    @property
+    def title(self) -> str:
+        """What people know it by: namespace and name, and the claim where it is one of several."""
+        return "/".join(filter(None, (self.namespace, self.name, self.volume)))
 
     @property
     def seat(self) -> tuple[str, ...]:
         """What its times are told by, where several keep apart: its group has one time for all members."""
         if self.spec.group:
             return "group", self.namespace, self.spec.group
-        return self.kind, self.namespace, self.name, self.chore
+        claim = (self.volume,) if self.volume else ()
+        return self.kind, self.namespace, self.name, *claim, self.chore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejected:
     """A listed CR whose spec is invalid; without ``problems`` an earlier tick has already said so.
 
-    ``group`` is the one it would be a member of. It has no chores: ``chore`` is always empty.
+    ``group`` is the one it would be a member of. It has no chores: ``chore`` is always empty; ``volume`` is as in
+    Resource.
     """
 
     kind: Kind
@@ -326,5 +355,6 @@ class Rejected:
     resource_version: str
     status: Status
     chore: str = ""
+    volume: str = ""
     problems: tuple[Problem, ...] = ()
     group: str = ""

@@ -21,6 +21,8 @@ OWNER_UID = f"{API_GROUP}/owner-uid"
 OWNER_KIND = f"{API_GROUP}/owner-kind"
 OWNER_NAME = f"{API_GROUP}/owner-name"
 CHORE = f"{API_GROUP}/chore"
+VOLUME = f"{API_GROUP}/volume"
+"""As a label for people and selectors, cut to its length; the annotation has the whole name of the claim."""
 ACTION = f"{API_GROUP}/action"
 RUN = f"{API_GROUP}/run"
 ATTEMPT = f"{API_GROUP}/attempt"
@@ -50,12 +52,13 @@ def _digest(*parts: str) -> str:
 def child_name(owner: Resource | Rejected, purpose: str, run: Run) -> str:
     """Name of the child that serves ``purpose`` (``backup``, ``snapshot``, ``volume``, …) in one attempt of one run.
 
-    At most 52 characters, a DNS label, the same for every tick that sees the same owner uid, chore and run.
+    At most 52 characters, a DNS label, the same for every tick that sees the same owner uid, claim, chore and run.
     """
-    chore = [owner.chore] if owner.chore else []
-    digest = _digest(owner.uid, purpose, run.token, str(run.attempt), *chore)
+    part = [f"volume/{owner.volume}"] if owner.volume else []
+    part += [owner.chore] if owner.chore else []
+    digest = _digest(owner.uid, purpose, run.token, str(run.attempt), *part)
     room = _NAME_LIMIT - len(purpose) - len(digest) - 2
-    readable = owner.name.replace(".", "-")[:room].strip("-")
+    readable = "-".join(filter(None, (owner.name, owner.volume))).replace(".", "-")[:room].strip("-")
     return f"{purpose}-{readable}-{digest}"
 
 
@@ -85,8 +88,19 @@ def labels(owner: Resource | Rejected, component: str) -> dict[str, str]:
         OWNER_KIND: str(owner.kind),
         OWNER_NAME: label_value(owner.name),
         OWNER_UID: owner.uid,
+        **({VOLUME: label_value(owner.volume)} if owner.volume else {}),
         **({CHORE: owner.chore} if owner.chore else {}),
     }
+
+
+def annotations(owner: Resource | Rejected) -> dict[str, str]:
+    """What every child says of its owner beside the labels: text that is too long for one."""
+    return {VOLUME: owner.volume} if owner.volume else {}
+
+
+def is_managed(labels: Mapping[str, object]) -> bool:
+    """Whether these are labels of something that Quill made, be it all of them or the first."""
+    return labels.get("app.kubernetes.io/managed-by") == MANAGER
 
 
 def is_ours(labels: Mapping[str, object]) -> bool:
@@ -104,10 +118,18 @@ def owner_reference(kind: str, name: str, uid: str) -> dict[str, object]:
 
 
 def host_of(resource: Resource) -> str | None:
-    """restic's host: ``spec.restic.identity``, else ``<namespace>-<name>`` for a backup and nothing for a restore."""
+    """restic's host: ``spec.restic.identity``, else ``<namespace>-<name>`` for a backup and nothing for a restore.
+
+    One of several claims has its name in it, too: the paths in a repository are the same for all.
+    """
     if resource.spec.identity or resource.kind is Kind.DESTINATION:
         return resource.spec.identity
-    return f"{resource.namespace}-{resource.name}"
+    return resource.title.replace("/", "-")
+
+
+def repository_of(resource: Resource) -> str:
+    """What people know a repository by: namespace and name of the Secret that leads to it, and the path below."""
+    return "/".join(filter(None, (resource.namespace, resource.spec.secret, resource.spec.repository_path)))
 
 
 def slot_token(slot: datetime) -> str:

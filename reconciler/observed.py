@@ -25,6 +25,7 @@ class Job:
     """A mover Job of ours; what it does is read back from the Job itself, so that later edits of the CR change nothing.
 
     ``ours``, here and below: it carries every label that Quill gives, so nobody else can have made it by accident.
+    ``volume`` is the claim of a CR with a selector that it was made for.
 
     ``claim`` is the PersistentVolumeClaim its pod mounts at /data, empty for a prune; ``source`` is the user's claim
     that a backup saves, by way of ``claim`` or directly. ``group`` is the one whose snapshots are taken with its own,
@@ -50,6 +51,7 @@ class Job:
     failure_message: str = ""
     deleting: bool = False
     chore: str = ""
+    volume: str = ""
     ours: bool = False
 
 
@@ -71,6 +73,7 @@ class HookJob:
     failure_reason: str = ""
     deleting: bool = False
     chore: str = ""
+    volume: str = ""
     ours: bool = False
 
 
@@ -88,6 +91,7 @@ class Pod:
     security: MoverIdentity = field(default_factory=MoverIdentity)
     owner_uid: str = ""
     chore: str = ""
+    volume: str = ""
     trouble: str = ""
     termination_message: str | None = None
     termination_reason: str = ""
@@ -116,6 +120,7 @@ class Snapshot:
     kept: bool = False
     deleting: bool = False
     chore: str = ""
+    volume: str = ""
     run: Run | None = None
     ours: bool = False
 
@@ -138,6 +143,7 @@ class Volume:
     data_source: tuple[str, str] | None = None
     owner_uid: str = ""
     chore: str = ""
+    volume: str = ""
     deleting: bool = False
     created: datetime | None = None
     run: Run | None = None

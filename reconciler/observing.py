@@ -23,6 +23,7 @@ DATA_VOLUME: Final = "data"
 _TROUBLE_LIMIT: Final = 512
 _STARTING: Final = frozenset({"ContainerCreating", "PodInitializing", ""})
 _SAME_TROUBLE: Final = {"ErrImagePull": "ImagePullBackOff"}  # the two take turns
+_CLAIM: Final = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?")
 _ATTEMPT: Final = re.compile(r"[1-9][0-9]{0,5}")
 
 Raw = Mapping[str, Any]
@@ -43,6 +44,7 @@ def parse_job(raw: Raw) -> Job | None:
         uid=metadata["uid"],
         owner_uid=owner,
         chore=_label(metadata, naming.CHORE),
+        volume=_claim_of(metadata),
         run=run,
         action=Action(action),
         copy_method=CopyMethod(copy_method),
@@ -83,6 +85,7 @@ def parse_hook(raw: Raw) -> HookJob | None:
         finished=parse_time(ended["lastTransitionTime"]) if "lastTransitionTime" in ended else None,
         failure_reason=_text(ended, "reason"),
         deleting="deletionTimestamp" in metadata,
+        volume=_claim_of(metadata),
         ours=naming.is_ours(_mapping(metadata, "labels")),
     )
 
@@ -102,6 +105,7 @@ def parse_pod(raw: Raw) -> Pod:
         security=_security(spec),
         owner_uid=_label(metadata, naming.OWNER_UID),
         chore=_label(metadata, naming.CHORE),
+        volume=_claim_of(metadata),
         trouble=_trouble(status),
         termination_message=ended.get("message"),
         termination_reason=_text(ended, "reason"),
@@ -119,6 +123,7 @@ def parse_snapshot(raw: Raw) -> Snapshot:
         uid=metadata["uid"],
         owner_uid=_label(metadata, naming.OWNER_UID),
         chore=_label(metadata, naming.CHORE),
+        volume=_claim_of(metadata),
         component=_label(metadata, "app.kubernetes.io/component"),
         created=parse_time(metadata["creationTimestamp"]),
         taken="creationTime" in status,
@@ -150,6 +155,7 @@ def parse_volume(raw: Raw) -> Volume:
         data_source=(_text(source, "kind"), _text(source, "name")) if source else None,
         owner_uid=_label(metadata, naming.OWNER_UID),
         chore=_label(metadata, naming.CHORE),
+        volume=_claim_of(metadata),
         deleting="deletionTimestamp" in metadata,
         created=parse_time(metadata["creationTimestamp"]) if "creationTimestamp" in metadata else None,
         run=_run(_mapping(metadata, "annotations")) if labels else None,
@@ -182,6 +188,12 @@ def _texts(raw: Raw, key: str) -> tuple[str, ...]:
 
 def _label(metadata: Raw, key: str) -> str:
     return _text(_mapping(metadata, "labels"), key)
+
+
+def _claim_of(metadata: Raw) -> str:
+    """The claim of a CR with a selector that something was made for; what cannot be a name is none."""
+    text = _text(_mapping(metadata, "annotations"), naming.VOLUME)
+    return text if _CLAIM.fullmatch(text) else ""
 
 
 def _run(annotations: Raw) -> Run | None:

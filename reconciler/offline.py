@@ -15,8 +15,10 @@ from uuid import NAMESPACE_URL, uuid5
 from reconciler import files, inventory
 from reconciler.findings import Finding
 from reconciler.model import Resource
+from reconciler.naming import repository_of
 from reconciler.observed import Surroundings, Volume
 from reconciler.rehearsal import UNKNOWN_UID
+from reconciler.volumes import with_volumes
 
 _TICK: Final = timedelta(minutes=1)
 _ASSUMED_SIZE: Final = 2**30
@@ -24,10 +26,14 @@ _ASSUMED_SIZE: Final = 2**30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offline:
-    """The valid resources as of a minute before, what is wrong with the others, and claims by namespace and name."""
+    """The valid resources as of a minute before, what is wrong with the others, and claims by namespace and name.
+
+    A resource with a selector is there as what it is for each claim of the files; ``notes`` tell of those without any.
+    """
 
     resources: tuple[Resource, ...]
     findings: tuple[Finding, ...]
+    notes: tuple[str, ...]
     claims: Mapping[str, Mapping[str, Volume]]
     pod_templates: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
 
@@ -57,21 +63,32 @@ def read(paths: Sequence[Path], *, now: datetime) -> Offline:
     """Read files and folders. Raises SetupError for one that cannot be read."""
     contents = list(files.contents(paths))
     report = files.report(contents)
+    held = inventory.read(contents)
     claims: defaultdict[str, dict[str, Volume]] = defaultdict(dict)
-    found = inventory.read(contents)
-    for claim in found.claims:
+    for claim in held.claims:
         claims[claim.namespace][claim.name] = claim
+    parts = [(each, _volumes(each, held)) for each in report.resources]
     return Offline(
-        resources=tuple(_seen(each, now - _TICK) for each in report.resources),
+        resources=tuple(_seen(part, now - _TICK) for _, of_it in parts for part in of_it),
         findings=report.findings,
+        notes=tuple(
+            f"{each.kind} {each.title}: no claim of these files has labels that spec.sourcePVCSelector selects"
+            for each, of_it in parts
+            if not of_it
+        ),
         claims=claims,
-        pod_templates={(space or "default", name): raw for (space, name), raw in found.pod_templates.items()},
+        pod_templates={(space or "default", name): raw for (space, name), raw in held.pod_templates.items()},
     )
+
+
+def _volumes(resource: Resource, held: inventory.Inventory) -> tuple[Resource, ...]:
+    found = held.selected(resource.namespace, resource.spec.source_selector) if resource.spec.source_selector else ()
+    return with_volumes(replace(resource, selected=dict.fromkeys(found, resource.created)))
 
 
 def _seen(resource: Resource, since: datetime) -> Resource:
     identity = uuid5(NAMESPACE_URL, f"{resource.kind}/{resource.namespace}/{resource.name}")
-    known = replace(resource.status, repository_id=f"{resource.namespace}/{resource.spec.secret}", last_sync_time=since)
+    known = replace(resource.status, repository_id=repository_of(resource), last_sync_time=since)
     return replace(resource, created=since, uid=str(identity), status=known)
 
 

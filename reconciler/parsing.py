@@ -5,12 +5,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from reconciler.duration import parse_duration
-from reconciler.hashed import plain
 from reconciler.holds import asks_for_pause
 from reconciler.model import Action, CopyMethod, Drill, Guard, Hook, Hooks, Kind, Resource, Spec, Status, Verify
 from reconciler.naming import ACCEPT_SHRUNKEN
 from reconciler.requests import requested
+from reconciler.selectors import parse_selector
 from reconciler.status import parse_identity, parse_status, parse_time
+from reconciler.variables import resolved
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DEFAULT_ACTION: Final = {Kind.SOURCE: Action.BACKUP, Kind.DESTINATION: Action.RESTORE}
@@ -21,6 +22,9 @@ def parse(raw: Mapping[str, Any]) -> Resource:
     kind, metadata = Kind(raw["kind"]), raw["metadata"]
     annotations = metadata.get("annotations") or {}
     created, namespace = metadata.get("creationTimestamp"), metadata.get("namespace", "default")
+    spec = parse_spec(kind, raw["spec"])
+    if not spec.source_selector:
+        spec = resolved(spec, namespace=namespace, about=f"{kind}/{namespace}/{metadata['name']}")
     return Resource(
         kind=kind,
         namespace=namespace,
@@ -29,7 +33,7 @@ def parse(raw: Mapping[str, Any]) -> Resource:
         generation=metadata.get("generation", 0),
         resource_version=metadata.get("resourceVersion", ""),
         created=parse_time(created) if created else _EPOCH,
-        spec=parse_spec(kind, raw["spec"], about=f"{kind}/{namespace}/{metadata['name']}"),
+        spec=spec,
         status=parse_status(raw.get("status") or {}) if "uid" in metadata else Status(),
         accepted_slot=annotations.get(ACCEPT_SHRUNKEN),
         requested=requested(annotations),
@@ -38,18 +42,17 @@ def parse(raw: Mapping[str, Any]) -> Resource:
     )
 
 
-def parse_spec(kind: Kind, raw: Mapping[str, Any], *, about: str = "") -> Spec:
-    """The spec of either kind with what an absent field means put in; ``about`` says whose it is (hashed.py)."""
+def parse_spec(kind: Kind, raw: Mapping[str, Any]) -> Spec:
+    """The spec of either kind with what an absent field means put in, and all text as it stands there."""
     trigger, restic = raw["trigger"], raw["restic"]
     security = restic.get("moverSecurityContext")
     capacity, guard = restic.get("capacity"), restic.get("guard", {})
     verify, drill = restic.get("verify"), restic.get("drill")
-    whose = f"{about.rpartition('/')[0]}//{raw['group']}" if "group" in raw else about
     return Spec(
         action=Action(restic.get("resticArg", _DEFAULT_ACTION[kind])),
         secret=restic["resticConfig"],
         copy_method=CopyMethod(restic.get("copyMethod", CopyMethod.SNAPSHOT)),
-        schedule=plain(trigger["schedule"], whose) if "schedule" in trigger else None,
+        schedule=trigger.get("schedule"),
         time_zone=trigger.get("timeZone", "UTC"),
         spread=_duration(trigger, "spread") or timedelta(0),
         jitter=_duration(trigger, "jitter") or timedelta(0),
@@ -61,13 +64,15 @@ def parse_spec(kind: Kind, raw: Mapping[str, Any], *, about: str = "") -> Spec:
         group=raw.get("group", ""),
         source_pvc=raw.get("sourcePVC"),
         hooks=_hooks(raw["hooks"]) if "hooks" in raw else None,
+        source_selector=parse_selector(raw.get("sourcePVCSelector", {})),
+        repository_path=restic.get("repositoryPath", ""),
         identity=restic.get("identity"),
         mover_security_context=parse_identity(security) if security else None,
         ignore_inode=restic.get("ignoreInode", False),
         retain=tuple((name, str(value)) for name, value in restic.get("retain", {}).items()),
         guard=Guard(mode=guard.get("mode", "Hold"), min_percent=guard.get("minPercent", 10)),
-        verify=_verify(verify, about) if verify else None,
-        drill=Drill(schedule=plain(drill["schedule"], f"{about}/drill")) if drill else None,
+        verify=Verify(schedule=verify["schedule"], parts=verify.get("readDataSubset")) if verify else None,
+        drill=Drill(schedule=drill["schedule"]) if drill else None,
         prune_interval=timedelta(days=restic["pruneIntervalDays"]) if "pruneIntervalDays" in restic else None,
         on_missing=restic.get("onMissing", "Fail"),
         previous=restic.get("previous", 0),
@@ -78,10 +83,6 @@ def parse_spec(kind: Kind, raw: Mapping[str, Any], *, about: str = "") -> Spec:
         storage_class_name=restic.get("storageClassName"),
         volume_snapshot_class_name=restic.get("volumeSnapshotClassName"),
     )
-
-
-def _verify(raw: Mapping[str, Any], about: str) -> Verify:
-    return Verify(schedule=plain(raw["schedule"], f"{about}/verify"), parts=raw.get("readDataSubset"))
 
 
 def _hooks(raw: Mapping[str, Any]) -> Hooks:

@@ -28,9 +28,9 @@ def admitted(
     def judged(resource: Resource, decision: Decision) -> Decision:
         if resource.chore or not isinstance(decision, (Start, Wait)):
             return decision
-        if resource.uid in refused:
-            return Wait(reason=REASON, message=refused[resource.uid], ready=False)
-        return awaited.get(resource.uid, decision) if isinstance(decision, Start) else decision
+        if resource.key in refused:
+            return Wait(reason=REASON, message=refused[resource.key], ready=False)
+        return awaited.get(resource.key, decision) if isinstance(decision, Start) else decision
 
     willing = spared([(resource, judged(resource, decision)) for resource, decision in decided])
     return queued(probed(willing, now=now), crowd)

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from reconciler.groups import group_of
 from reconciler.hooks import blocked, plan_before
-from reconciler.model import Action, CopyMethod, Hooks, MoverIdentity, Resource, Run
+from reconciler.model import Action, CopyMethod, Hooks, Key, MoverIdentity, Resource, Run
 from reconciler.naming import PRIVILEGED_MOVERS, child_name, host_of
 from reconciler.observed import Children, Job, Surroundings, Volume
 from reconciler.plans import Advance, HookPlan, JobPlan, SnapshotPlan, VolumePlan, Wait
@@ -66,9 +66,7 @@ def start_plan(resource: Resource, run: Run, surroundings: Surroundings) -> JobP
     )
 
 
-def blocked_starts(
-    starting: Iterable[tuple[Resource, Run]], around: Mapping[tuple[str, str], Surroundings]
-) -> dict[tuple[str, str], Wait]:
+def blocked_starts(starting: Iterable[tuple[Resource, Run]], around: Mapping[Key, Surroundings]) -> dict[Key, Wait]:
     """By key, the starts that cannot be made at all now; such a one must not keep others waiting behind it."""
     plans = ((resource.key, start_plan(resource, run, around[resource.key])) for resource, run in starting)
     return {key: plan for key, plan in plans if isinstance(plan, Wait)}
@@ -113,6 +111,11 @@ def inferred_identity(resource: Resource, surroundings: Surroundings) -> MoverId
 
 def settings_of(resource: Resource) -> dict[str, str]:
     """What templates/mover.sh is told beyond its action and host, as environment variables."""
+    path = resource.spec.repository_path
+    return _action_settings(resource) | ({"QUILL_REPOSITORY_PATH": path} if path else {})
+
+
+def _action_settings(resource: Resource) -> dict[str, str]:
     spec, status = resource.spec, resource.status
     if spec.action is Action.RESTORE:
         as_of = spec.restore_as_of

@@ -153,7 +153,7 @@ def _replication(resource: Resource, proofs: Mapping[str, datetime], *, now: dat
     return Replication(
         kind=resource.kind,
         namespace=resource.namespace,
-        name=resource.name,
+        name="/".join(filter(None, (resource.name, resource.volume))),
         state=_state(resource, now=now),
         message=_ready(status)[1],
         action=spec.action,

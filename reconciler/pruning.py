@@ -34,7 +34,7 @@ def _spared(resource: Resource, start: Start, pruning: Iterable[Resource]) -> De
         if other.key == resource.key or pruned is None or pruned <= since:
             continue
         if repository_keys(other) & repository_keys(resource):
-            who = f"{other.kind} {other.namespace}/{other.name}"
+            who = f"{other.kind} {other.title}"
             return Wait(reason="WaitingForSchedule", message=f"{who} has pruned the same repository")
     return start
 

@@ -83,6 +83,7 @@ def imagined_job(resource: Resource, plan: JobPlan, now: datetime) -> Job:
         uid=UNKNOWN_UID,
         owner_uid=resource.uid,
         chore=resource.chore,
+        volume=resource.volume,
         run=plan.run,
         action=plan.action,
         copy_method=plan.copy_method,

@@ -78,6 +78,8 @@ class Renderer:
         try:
             metadata = spec["template"].setdefault("metadata", {})
             metadata["labels"] = {**(metadata.get("labels") or {}), **naming.labels(owner, "mover")}
+            if own := naming.annotations(owner):
+                metadata["annotations"] = {**(metadata.get("annotations") or {}), **own}
             if plan.action is Action.BACKUP:
                 _check_backup(template, spec["template"]["spec"])
             if plan.hostname and spec["template"]["spec"].get("hostname") != plan.hostname:
@@ -234,6 +236,7 @@ def _identified(
         "labels": {**(given.get("labels") or {}), **naming.labels(owner, component)},
         "annotations": {
             **(given.get("annotations") or {}),
+            **naming.annotations(owner),
             naming.RUN: plan.run.token,
             naming.ATTEMPT: str(plan.run.attempt),
         },

@@ -46,17 +46,33 @@ def is_done(token: str, status: Status) -> bool:
 
 
 def stage_of(value: str, status: Status, *, generation: int) -> Stage:
-    """How far the run is that ``value`` asked for, as far as ticks have recorded it."""
+    """How far the run is that ``value`` asked for, as far as ticks have recorded it; of several claims, all runs."""
+    ready = _condition(status, "Ready")
+    is_invalid = ready.reason == "InvalidSpec" and status.observed_generation == generation
+    if status.volumes and not is_invalid:
+        stages = {name: stage_of(value, each, generation=generation) for name, each in status.volumes.items()}
+        return _together(stages)
     if value in _values(status.last_request or ""):
         return _end(status)
-    ready = _condition(status, "Ready")
-    if ready.reason == "InvalidSpec" and status.observed_generation == generation:
+    if is_invalid:
         return Stage(message=f"cannot run: {ready.message}", successful=False)
     if value in _under_way(status):
         if status.next_retry_time:
             return Stage(message=f"tried again at {format_time(status.next_retry_time)}: {ready.message}")
         return Stage(message=_condition(status, "Synchronizing").message)
     return Stage(message=_before(status))
+
+
+def _together(stages: Mapping[str, Stage]) -> Stage:
+    """Over when all are, and well when all are; told of the first that is not."""
+    open_ = {name: each for name, each in stages.items() if each.successful is None}
+    failed = {name: each for name, each in stages.items() if each.successful is False}
+    for some, end in ((open_, None), (failed, False)):
+        if some:
+            name, each = next(iter(some.items()))
+            return Stage(message=f"{len(some)} of {len(stages)} volumes: {name}: {each.message}", successful=end)
+    name, each = next(iter(stages.items()))
+    return Stage(message=f"{len(stages)} volumes: {name}: {each.message}", successful=True)
 
 
 def _before(status: Status) -> str:

@@ -17,7 +17,7 @@ from reconciler.caps import Crowd
 from reconciler.decision import decide, next_start
 from reconciler.hashed import fraction
 from reconciler.holds import RESTORE
-from reconciler.model import Action, CopyMethod, Resource, Run, Status
+from reconciler.model import Action, CopyMethod, Key, Resource, Run, Status
 from reconciler.naming import child_name
 from reconciler.observed import Children, Job, JobState, Pod, Snapshot, Surroundings, Volume
 from reconciler.permission import admitted
@@ -46,7 +46,7 @@ class Assumptions:
 class Attempt:
     """One mover: when a tick started it, how late that was, how it ended; ``end`` is None if it was still running."""
 
-    key: tuple[str, str]
+    key: Key
     run: Run
     start: datetime
     late: timedelta
@@ -61,7 +61,7 @@ class Simulation:
 
     resources: tuple[Resource, ...]
     attempts: tuple[Attempt, ...]
-    missed: Mapping[tuple[str, str], int]
+    missed: Mapping[Key, int]
     ticks: int
 
 
@@ -173,7 +173,9 @@ class _World:
 
     def _start_mover(self, part: _Part, job: Job, now: datetime) -> None:
         assumed, who, run = self.assumptions, part.resource, job.run
-        draw = (assumed.seed, who.kind, who.namespace, who.name, who.chore, run.token, str(run.attempt))
+        claim = [who.volume] if who.volume else []
+        about = (who.namespace, who.name, *claim, who.chore, run.token, str(run.attempt))
+        draw = (assumed.seed, who.kind, *about)
         takes = assumed.shortest + (assumed.longest - assumed.shortest) * fraction(*draw, "duration")
         fails = fraction(*draw, "failure") < assumed.fail
         part.end = now + takes
@@ -196,7 +198,7 @@ def simulated(
     world = _World((_Part(each, around(each)) for each in placed(resources)), assumptions)
     order = {key: number for number, key in enumerate(world.parts)}
     waking = [(start, number, key) for key, number in order.items()]
-    held: set[tuple[str, str]] = set()
+    held: set[Key] = set()
     while waking:
         now = _tick_after(waking[0][0], assumptions.tick, start)
         if now > end:

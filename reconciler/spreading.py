@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from reconciler.hashed import fraction, number
-from reconciler.model import Resource
+from reconciler.model import Key, Resource
 
 
 def placed(resources: Iterable[Resource]) -> list[Resource]:
@@ -21,7 +21,7 @@ def placed(resources: Iterable[Resource]) -> list[Resource]:
         spec = each.spec
         if spec.schedule and spec.spread:
             sharing[spec.schedule, spec.time_zone, str(spec.spread)].append(each)
-    found: dict[tuple[str, str], float] = {}
+    found: dict[Key, float] = {}
     for shared, members in sharing.items():
         first = fraction(*shared)  # windows of several schedules often begin together: not with all of their first ones
         seats = places(dict.fromkeys(_name(each) for each in sorted(members, key=_age)))

@@ -4,7 +4,7 @@ Times are RFC 3339 in UTC with whole seconds, as Kubernetes writes them. Absent 
 apply removes what a tick no longer says.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -37,8 +37,11 @@ _PLAIN: Final = {
     "verified": "verified",
     "lastSubset": "last_subset",
 }
-_OF_THE_WHOLE: Final = frozenset({"observedGeneration", "schemaFingerprint", "repositoryID", "moverIdentity"})
-"""Fields that a chore has from its CR."""
+_OF_THE_CR: Final = frozenset({"observedGeneration", "schemaFingerprint"})
+"""Fields that one of several volumes has from its CR."""
+
+_OF_THE_WHOLE: Final = _OF_THE_CR | {"repositoryID", "moverIdentity"}
+"""Fields that a chore has from its CR or volume."""
 
 
 def parse_time(text: str) -> datetime:
@@ -78,8 +81,13 @@ def parse_status(raw: Mapping[str, Any]) -> Status:
         fields["group"] = _parse_group(group)
     fields["locks"] = tuple(_parse_lock(item) for item in raw.get("locks", ()))
     conditions = tuple(_parse_condition(item) for item in raw.get("conditions", ()))
-    chores = {str(chore): parse_status(raw[chore]) for chore in Chore if chore in raw}
-    return Status(conditions=conditions, chores=chores, **fields)
+    chores = {str(chore): _parse_part(raw, raw[chore], _OF_THE_WHOLE) for chore in Chore if chore in raw}
+    volumes = {each["name"]: _parse_part(raw, each, _OF_THE_CR) for each in raw.get("volumes", ())}
+    return Status(conditions=conditions, chores=chores, volumes=volumes, **fields)
+
+
+def _parse_part(raw: Mapping[str, Any], part: Mapping[str, Any], shared: Iterable[str]) -> Status:
+    return parse_status({**{key: raw[key] for key in shared if key in raw}, **part})
 
 
 def parse_identity(raw: Mapping[str, Any]) -> MoverIdentity:
@@ -112,6 +120,10 @@ def status_document(status: Status) -> dict[str, Any]:
     document["locks"] = [_lock_document(lock) for lock in status.locks]
     for chore, of_it in status.chores.items():
         document[chore] = {k: v for k, v in status_document(of_it).items() if k not in _OF_THE_WHOLE}
+    document["volumes"] = [
+        {"name": name} | {k: v for k, v in status_document(of_it).items() if k not in _OF_THE_CR}
+        for name, of_it in status.volumes.items()
+    ]
     document["conditions"] = [_condition_document(item, status.observed_generation) for item in status.conditions]
     return {key: value for key, value in document.items() if value is not None and value != []}
 

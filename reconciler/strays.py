@@ -18,13 +18,13 @@ from reconciler.plans import Deletion
 AGE: Final = timedelta(hours=1)
 _JOB_GONE: Final = "the Job it was made for has gone"
 
-_Key = tuple[str, str, str]
+_Family = tuple[str, str, str, str]
 _Attempt = tuple[str, int]
 
 
 def strays(
     owners: Iterable[Resource | Rejected],
-    children: Mapping[_Key, Children],
+    children: Mapping[_Family, Children],
     claims: Mapping[str, Mapping[str, Volume]],
     *,
     now: datetime,
@@ -32,12 +32,12 @@ def strays(
     """What to delete, given every custom resource, child and claim that was listed, by namespace as in world.py."""
     known = {(each.namespace, each.uid): each for each in owners}
     found: list[Deletion] = []
-    for (namespace, uid, chore), of_it in sorted(children.items()):
+    for (namespace, uid, volume, chore), of_it in sorted(children.items()):
         owner = known.get((namespace, uid))
         if owner is None:
             found += _jobs(of_it, now=now)
             found += _hooks(of_it, now=now)
-        under_way = _current(owner, chore) if owner else None
+        under_way = _current(owner, volume, chore) if owner else None
         found += _without_a_job(of_it, under_way, claims.get(namespace, {}), now=now)
     return tuple(found)
 
@@ -72,9 +72,11 @@ def _without_a_job(
             yield deletion("PersistentVolumeClaim", volume, _JOB_GONE)
 
 
-def _current(owner: Resource | Rejected, chore: str) -> Run | None:
+def _current(owner: Resource | Rejected, volume: str, chore: str) -> Run | None:
     """The run that is recorded as started: its end is decision.py's to see, whatever its Job."""
-    status = owner.status.chores.get(chore) if chore else owner.status
+    status = owner.status.volumes.get(volume) if volume else owner.status
+    if status and chore:
+        status = status.chores.get(chore)
     return status.current_run if status else None
 
 

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
+from itertools import chain
 from threading import Semaphore
 from typing import Final
 
@@ -32,6 +33,7 @@ from reconciler.settings import Settings
 from reconciler.status import status_document
 from reconciler.steps import BUG, SUPERSEDED, Steps, Work
 from reconciler.strays import strays
+from reconciler.summary import summarized
 from reconciler.validation import fingerprint
 from reconciler.world import World, allows_hooks, look_again, observe, weighed
 
@@ -58,15 +60,19 @@ class Outcome:
 
 @dataclass(slots=True, kw_only=True)
 class _Case:
-    """One CR as it was listed, and all that a tick does about it: its syncs first, then its chores."""
+    """One CR as it was listed, and all that a tick does about it: of each volume the syncs first, then the chores."""
 
     listed: Resource
     parts: tuple[Work, ...]
+    now: datetime
 
     @property
     def status(self) -> Status:
-        main, *chores = self.parts
-        return combined(self.listed.status, main.status, {each.resource.chore: each.status for each in chores})
+        volumes: defaultdict[str, list[Work]] = defaultdict(list)
+        for each in self.parts:
+            volumes[each.resource.volume].append(each)
+        statuses = {name: _combined(self.listed.status, of_it) for name, of_it in volumes.items()}
+        return summarized(self.listed, statuses, now=self.now, fingerprint=fingerprint())
 
     @property
     def awaits(self) -> bool:
@@ -153,7 +159,7 @@ class Tick:
             work[part.uid].append(
                 self._steps.item(part, decision, children=children, surroundings=surroundings, difference=split)
             )
-        cases = [_Case(listed=each, parts=tuple(work[each.uid])) for each in world.resources]
+        cases = [_Case(listed=each, parts=tuple(work[each.uid]), now=self._now) for each in world.resources]
         return [case for case in cases if not _is_idle(case)], bursts
 
     def _let_go(self, case: _Case) -> Outcome | None:
@@ -182,10 +188,12 @@ class Tick:
 
     def _rejection(self, world: World, rejected: Rejected) -> Outcome:
         allowed = allows_hooks(world.namespaces.get(rejected.namespace, {}))
-        _, problem = run_owed(
-            self._cluster, rejected, world.children_of(rejected), decision=None, allowed=allowed, now=self._now
-        )
-        if problem:
+        owing = [(each, world.children_of(each)) for each in world.parts_of(rejected)]
+        problems = [
+            run_owed(self._cluster, each, children, decision=None, allowed=allowed, now=self._now)[1]
+            for each, children in owing
+        ]
+        if problem := next(filter(None, problems), ""):
             return Outcome(resource=rejected, what="Error", message=problem, unrecorded=True)
         message = "; ".join(map(str, rejected.problems))
         if not rejected.problems:
@@ -214,7 +222,9 @@ class Tick:
             for gate in (part.gate for part in case.parts if part.gate):
                 self._steps.open_gate(gate)
             for part in case.parts:
-                self._tell(listed, events.notes(part.resource.status, part.status, part.resource.spec.action))
+                part_of = part.resource
+                notes = events.notes(part_of.status, part.status, part_of.spec.action, volume=part_of.volume)
+                self._tell(listed, notes)
                 for each in leftovers(part.resource, part.children, part.surroundings.claims, now=self._now):
                     self._delete(each)
         except ClusterError as error:
@@ -263,6 +273,13 @@ class Tick:
         return str(written["metadata"]["resourceVersion"])
 
 
+def _combined(listed: Status, works: Sequence[Work]) -> Status:
+    """The status of one volume, of what a tick does for its syncs and chores."""
+    main, *chores = works
+    before = listed.volumes.get(main.resource.volume, Status()) if main.resource.volume else listed
+    return combined(before, main.status, {each.resource.chore: each.status for each in chores})
+
+
 def _is_idle(case: _Case) -> bool:
     waits = all(isinstance(part.decision, Wait) and part.children == Children() for part in case.parts)
     return waits and case.status == case.listed.status
@@ -271,7 +288,10 @@ def _is_idle(case: _Case) -> bool:
 def _told(case: _Case) -> tuple[str, str]:
     """What is said of a CR: of its syncs, unless these wait and a chore does something."""
     acting = (part for part in case.parts if part.problem or not isinstance(part.decision, Wait))
-    return _said(next(acting, case.parts[0]))
+    if item := next(chain(acting, case.parts), None):
+        return _said(item)
+    ready = next(each for each in case.status.conditions if each.type == "Ready")
+    return ready.reason, ready.message
 
 
 def _said(item: Work) -> tuple[str, str]:

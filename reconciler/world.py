@@ -5,7 +5,7 @@ old or newer, so a run whose Job is not there has lost it, and if another tick w
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
@@ -16,48 +16,62 @@ from reconciler.cluster import Cluster, Object
 from reconciler.holds import paused
 from reconciler.hookruns import pod_template
 from reconciler.locks import Movers, left_behind
-from reconciler.model import Chore, Kind, Rejected, Resource, Status
+from reconciler.model import Chore, Key, Kind, Rejected, Resource, Status
 from reconciler.naming import HOOKS, PRIVILEGED_MOVERS, SELECTOR
 from reconciler.observed import Children, HookJob, Job, Pod, Snapshot, Surroundings, Volume
 from reconciler.observing import parse_hook, parse_job, parse_pod, parse_snapshot, parse_volume
 from reconciler.permission import admitted
 from reconciler.planning import blocked_starts, hooks_of, needs_pods
 from reconciler.plans import Decision, Start
+from reconciler.selectors import selects
 from reconciler.settings import Caps
 from reconciler.spreading import placed
 from reconciler.status import parse_status
 from reconciler.validation import fingerprint, parse, validate
+from reconciler.volumes import with_volumes
 
-Key = tuple[str, str, str]
+Family = tuple[str, str, str, str]
+"""Namespace, and the key of the resource that something was made for."""
+
 Child = TypeVar("Child", Job, HookJob, Pod, Snapshot, Volume)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """What one look showed; ``children`` by namespace, uid and chore of the CR they were made for, ``claims`` by
-    namespace and name, ``namespaces`` the annotations of each.
+    """What one look showed; ``resources`` are the CRs, ``volumes`` what each is for its claim or for each of several
+    (volumes.py). ``children`` are by namespace and key of the resource they were made for, ``claims`` by namespace and
+    name, ``namespaces`` the annotations of each.
     A label alone makes nobody a child: owners are always in the same namespace.
     """
 
     resources: tuple[Resource, ...] = ()
+    volumes: tuple[Resource, ...] = ()
     rejected: tuple[Rejected, ...] = ()
-    children: Mapping[Key, Children] = field(default_factory=dict)
+    children: Mapping[Family, Children] = field(default_factory=dict)
     claims: Mapping[str, Mapping[str, Volume]] = field(default_factory=dict)
     namespaces: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def children_of(self, resource: Resource | Rejected) -> Children:
-        """Everything that was made for the syncs of one CR, or for one chore."""
-        return self.children.get((resource.namespace, resource.uid, resource.chore), Children())
+        """Everything that was made for the syncs of one volume, or for one chore."""
+        return self.children.get((resource.namespace, resource.uid, resource.volume, resource.chore), Children())
 
-    def with_chores(self, resource: Resource, *, now: datetime) -> tuple[Resource, ...]:
-        """A CR and its chores, also one that nobody asks for any more but whose children are still there."""
-        left = [chore for chore in Chore if (resource.namespace, resource.uid, chore) in self.children]
-        return with_chores(resource, left, left_behind(resource, self.movers, now=now))
+    def parts_of(self, rejected: Rejected) -> tuple[Rejected, ...]:
+        """An invalid CR for each volume that something is left of, which its selector may have taken before."""
+        mine = (rejected.namespace, rejected.uid)
+        names = sorted({volume for space, uid, volume, _ in self.children if (space, uid) == mine} | {""})
+        return tuple(replace(rejected, volume=name) for name in names)
+
+    def parts(self, *, now: datetime) -> Iterator[Resource]:
+        """Every volume and its chores, also one that nobody asks for any more but whose children are still there."""
+        for each in self.volumes:
+            home = (each.namespace, each.uid, each.volume)
+            left = [chore for chore in Chore if (*home, chore) in self.children]
+            yield from with_chores(each, left, left_behind(each, self.movers, now=now))
 
     @property
     def movers(self) -> Movers:
         """What is known of movers, to tell whose a lock is."""
-        return Movers(resources=self.resources, children=self.children.values())
+        return Movers(resources=self.volumes, children=self.children.values())
 
     def jobs(self) -> tuple[Job, ...]:
         """Every Job of ours, also one whose CR is not valid any more."""
@@ -89,18 +103,24 @@ def observe(
                 rejected[judged.uid] = judged
             else:
                 resources[judged.uid] = judged
-    claims: defaultdict[str, dict[str, Volume]] = defaultdict(dict)
-    for raw in cluster.list_objects("PersistentVolumeClaim", namespace=namespace):
-        volume = parse_volume(raw)
-        claims[volume.namespace][volume.name] = volume
+    claims, selected = _claims(cluster, namespace, resources.values())
     namespaces = _annotations(cluster, namespace)
+    children = _children(cluster, namespace, claims)
+    listed = tuple(
+        replace(
+            paused(each, switch=is_off(each.status), annotations=namespaces.get(each.namespace, {})),
+            selected=selected.get(each.uid, {}),
+        )
+        for each in resources.values()
+    )
+    left: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    for space, uid, volume, _ in children:
+        left[space, uid].add(volume)
     return World(
-        resources=tuple(
-            paused(each, switch=is_off(each.status), annotations=namespaces.get(each.namespace, {}))
-            for each in resources.values()
-        ),
+        resources=listed,
+        volumes=tuple(part for each in listed for part in with_volumes(each, left.get((each.namespace, each.uid), ()))),
         rejected=tuple(rejected.values()),
-        children=_children(cluster, namespace, claims),
+        children=children,
         claims=claims,
         namespaces=namespaces,
     )
@@ -126,13 +146,13 @@ def allows_hooks(annotations: Mapping[str, str]) -> bool:
     return annotations.get(HOOKS) == "true"
 
 
-def list_snapshots(cluster: Cluster, *, namespace: str | None) -> Mapping[Key, tuple[Snapshot, ...]]:
-    """Our VolumeSnapshots by namespace, uid and chore of the CR they were made for."""
+def list_snapshots(cluster: Cluster, *, namespace: str | None) -> Mapping[Family, tuple[Snapshot, ...]]:
+    """Our VolumeSnapshots by namespace and key of the resource they were made for."""
     listed = cluster.list_objects("VolumeSnapshot", namespace=namespace, selector=SELECTOR)
     return _by_owner(parse_snapshot(raw) for raw in listed)
 
 
-def look_again(cluster: Cluster, namespace: str | None, seen: Mapping[Key, Children]) -> Mapping[Key, Children]:
+def look_again(cluster: Cluster, namespace: str | None, seen: Mapping[Family, Children]) -> Mapping[Family, Children]:
     """``seen`` with what may have changed within seconds: snapshots, and where there are hooks these and volumes."""
     snapshots = list_snapshots(cluster, namespace=namespace)
     found = {key: replace(each, snapshots=snapshots.get(key, ())) for key, each in seen.items()}
@@ -155,9 +175,9 @@ def weighed(
     *,
     caps: Caps | None,
     now: datetime,
-) -> tuple[list[tuple[Resource, Decision]], Mapping[tuple[str, str], Surroundings]]:
-    """What is decided of each CR and chore, as far as it may be carried out; and what surrounds those that are due."""
-    parts = placed(part for each in world.resources for part in world.with_chores(each, now=now))
+) -> tuple[list[tuple[Resource, Decision]], Mapping[Key, Surroundings]]:
+    """What is decided of each volume and chore, as far as it may be carried out; and what surrounds the due ones."""
+    parts = placed(world.parts(now=now))
     choices = [(part, decided(part, world.children_of(part))) for part in parts]
     starting = [(part, decision.run) for part, decision in choices if isinstance(decision, Start)]
     around = look_around(cluster, world, (part for part, _ in starting))
@@ -167,9 +187,9 @@ def weighed(
     return admitted(willing, crowd, now=now), around
 
 
-def look_around(cluster: Cluster, world: World, starting: Iterable[Resource]) -> Mapping[tuple[str, str], Surroundings]:
+def look_around(cluster: Cluster, world: World, starting: Iterable[Resource]) -> Mapping[Key, Surroundings]:
     """What each start needs to know, by key: pods are asked for once per namespace, PodTemplates by name, if at all."""
-    found: dict[tuple[str, str], Surroundings] = {}
+    found: dict[Key, Surroundings] = {}
     pods: dict[str, tuple[Pod, ...]] = {}
     for resource in starting:
         around, name = world.surroundings_of(resource), resource.namespace
@@ -182,6 +202,26 @@ def look_around(cluster: Cluster, world: World, starting: Iterable[Resource]) ->
             around = replace(around, pod_templates={each: pod_template(cluster, name, each) for each in names})
         found[resource.key] = around
     return found
+
+
+def _claims(
+    cluster: Cluster, namespace: str | None, resources: Iterable[Resource]
+) -> tuple[Mapping[str, Mapping[str, Volume]], Mapping[str, Mapping[str, datetime]]]:
+    """Every claim by namespace and name; and by uid of a CR with a selector, those it selects with their creation."""
+    selecting: defaultdict[str, list[Resource]] = defaultdict(list)
+    for each in resources:
+        if each.spec.source_selector:
+            selecting[each.namespace].append(each)
+    claims: defaultdict[str, dict[str, Volume]] = defaultdict(dict)
+    selected: defaultdict[str, dict[str, datetime]] = defaultdict(dict)
+    for raw in cluster.list_objects("PersistentVolumeClaim", namespace=namespace):
+        volume = parse_volume(raw)
+        claims[volume.namespace][volume.name] = volume
+        labels = raw["metadata"].get("labels") or {}
+        for each in selecting.get(volume.namespace, ()):
+            if not volume.deleting and selects(each.spec.source_selector, labels):
+                selected[each.uid][volume.name] = volume.created or each.created
+    return claims, selected
 
 
 def _annotations(cluster: Cluster, namespace: str | None) -> Mapping[str, Mapping[str, str]]:
@@ -216,7 +256,7 @@ def _rejected(raw: Object) -> Rejected:
 
 def _children(
     cluster: Cluster, namespace: str | None, claims: Mapping[str, Mapping[str, Volume]]
-) -> Mapping[Key, Children]:
+) -> Mapping[Family, Children]:
     listed = list(cluster.list_objects("Job", namespace=namespace, selector=SELECTOR))
     jobs = _by_owner(job for raw in listed if (job := parse_job(raw)))
     hooks = _by_owner(hook for raw in listed if (hook := parse_hook(raw)))
@@ -235,8 +275,8 @@ def _children(
     }
 
 
-def _by_owner(children: Iterable[Child]) -> Mapping[Key, tuple[Child, ...]]:
-    found: defaultdict[Key, list[Child]] = defaultdict(list)
+def _by_owner(children: Iterable[Child]) -> Mapping[Family, tuple[Child, ...]]:
+    found: defaultdict[Family, list[Child]] = defaultdict(list)
     for child in children:
-        found[child.namespace, child.owner_uid, child.chore].append(child)
+        found[child.namespace, child.owner_uid, child.volume, child.chore].append(child)
     return {key: tuple(each) for key, each in found.items()}

@@ -7,6 +7,13 @@ umask 077
 export LC_ALL=C RESTIC_PROGRESS_FPS=1
 unset RESTIC_HOST # from a Secret it would silently choose which snapshots exist
 
+# A repository below the one that the Secret names; a slash at its end is not doubled.
+if [ -n "${QUILL_REPOSITORY_PATH:-}" ]; then
+    base=${RESTIC_REPOSITORY:-}
+    while [ "$base" != "${base%/}" ]; do base=${base%/}; done
+    export RESTIC_REPOSITORY="$base/$QUILL_REPOSITORY_PATH"
+fi
+
 action=${QUILL_ACTION:-} data=${QUILL_DATA:-/data} report=${QUILL_REPORT:-/dev/termination-log}
 patience=${QUILL_PROBE_TIMEOUT:-60} allowance=${QUILL_TIMEOUT:-86400} grace=${QUILL_GRACE:-30} settling=${QUILL_SETTLE:-15}
 phase=start repository='' snapshot='' numbers='' child='' interrupted='' warning='' noticed='' locks=''

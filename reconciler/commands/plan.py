@@ -93,6 +93,8 @@ def _of_files(
     parts = placed(part for each in looked_at for part in with_chores(each))
     crowd = Crowd(caps=settings.caps, claims=world.claims)
     decided = admitted(((each, decide(each, Children(), now=at)) for each in parts), crowd, now=at)
+    for note in world.notes:
+        print(note, file=sys.stderr)
     rows = [_row(each, _started(each, decision, world.surroundings_of(each)), at) for each, decision in decided]
     return rows, world.findings
 
@@ -170,7 +172,13 @@ def _rejection(rejected: Rejected) -> Row:
 def _cells(row: Row, at: datetime) -> tuple[str, ...]:
     each = row.resource
     upcoming = f"{format_time(row.upcoming)} ({distance(row.upcoming, at)})" if row.upcoming else "-"
-    return str(each.kind), each.namespace, each.name, row.what, upcoming, row.message
+    name = "/".join(filter(None, (each.name, _volume(row))))
+    return str(each.kind), each.namespace, name, row.what, upcoming, row.message
+
+
+def _volume(row: Row) -> str:
+    """The claim that a row is about, where it is one of several."""
+    return row.resource.volume if isinstance(row.resource, Resource) else ""
 
 
 def _document(row: Row) -> dict[str, object]:
@@ -178,6 +186,7 @@ def _document(row: Row) -> dict[str, object]:
         "kind": str(row.resource.kind),
         "namespace": row.resource.namespace,
         "name": row.resource.name,
+        **({"volume": _volume(row)} if _volume(row) else {}),
         "does": row.what,
         "why": row.message,
         "nextSlot": format_time(row.upcoming) if row.upcoming else None,

@@ -55,14 +55,14 @@ def run(args: argparse.Namespace, *, now: datetime) -> int:
     for resource, start in due:
         plans = rehearsed(resource, start, world.surroundings_of(resource), now=at)
         if isinstance(plans, Wait):
-            _say(f"{resource.kind} {resource.namespace}/{resource.name}: {plans.message}")
+            _say(f"{resource.kind} {resource.title}: {plans.message}")
         else:
             _print(list(_bodies(plans, resource, world=world, templates=templates)))
     for claim in world.assumed_claims(each for each, _ in due):
         _say(f"PersistentVolumeClaim {claim} is not in these files; 1Gi is assumed")
-    for each in world.findings:
-        _say(findings.text(each, excerpt=False, colour=False))
-    if not world.resources and not world.findings:
+    for text in (*world.notes, *(findings.text(each, excerpt=False, colour=False) for each in world.findings)):
+        _say(text)
+    if not world.resources and not world.findings and not world.notes:
         _say("no ReplicationSource or ReplicationDestination in these files")
     elif world.resources and not due:
         _say(f"nothing is due in the minute up to {at:%Y-%m-%dT%H:%M:%SZ}; give another time with --at")
@@ -90,7 +90,7 @@ def _due(resources: Iterable[Resource], at: datetime) -> Iterator[tuple[Resource
         if isinstance(decision, Start):
             yield resource, decision.run
         elif isinstance(decision, Wait) and decision.reason in (COLLISION, "Queued"):
-            _say(f"{resource.kind} {resource.namespace}/{resource.name}: {decision.message}")
+            _say(f"{resource.kind} {resource.title}: {decision.message}")
 
 
 def _print(bodies: Iterable[Mapping[str, Any]]) -> None:

@@ -19,6 +19,7 @@ from reconciler.protection import Overview, Replication, State, overview, saved_
 from reconciler.spreading import placed
 from reconciler.status import format_time
 from reconciler.tables import distance, print_table
+from reconciler.volumes import shown
 
 EXAMPLES = """
   quill report                                   a row for each replication, the worst first
@@ -84,12 +85,12 @@ def _of_cluster(args: argparse.Namespace, now: datetime) -> _Report:
 
     world = survey(context=args.context, namespace=args.namespace)
     seen = overview(
-        [each for each in world.resources if _is_wanted(args, each.namespace)],
+        [each for each in shown(world.resources, world.volumes) if _is_wanted(args, each.namespace)],
         [each for each in world.rejected if _is_wanted(args, each.namespace)],
         {space: named for space, named in world.claims.items() if _is_wanted(args, space)},
         now=now,
     )
-    parts = [part for each in world.resources for part in world.with_chores(each, now=now)]
+    parts = list(world.parts(now=now))
     return _with_load(args, seen, parts, now=now)
 
 

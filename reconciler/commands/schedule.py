@@ -27,7 +27,7 @@ from reconciler.forecast import (
     with_suggestions,
 )
 from reconciler.heatmap import print_heatmap
-from reconciler.model import Resource
+from reconciler.model import Key, Resource
 from reconciler.slots import has_slots
 from reconciler.spreading import placed
 from reconciler.status import format_duration, format_time
@@ -86,6 +86,8 @@ def _day(args: argparse.Namespace, now: datetime) -> Day:
     if args.files:
         world = offline.read([Path(each) for each in args.files], now=now)
         found = world.findings
+        for note in world.notes:
+            print(note, file=sys.stderr)
         listed = [part for each in world.resources for part in with_chores(each)]
     else:
         listed = _of_cluster(args, now)
@@ -101,7 +103,7 @@ def _of_cluster(args: argparse.Namespace, now: datetime) -> list[Resource]:
     for each in world.rejected:
         if args.namespace in (None, each.namespace):
             print(f"{each.kind} {each.namespace}/{each.name} is invalid and does not run", file=sys.stderr)
-    return [part for each in world.resources for part in world.with_chores(each, now=now)]
+    return list(world.parts(now=now))
 
 
 def _print_runs(day: Day) -> None:
@@ -113,23 +115,25 @@ def _print_runs(day: Day) -> None:
             str(each.spec.action),
             _lasting(each, takes),
             _when(each),
-            f"{each.namespace}/{each.name}",
+            each.title,
         )
         for start, each in _by_start(day)
     ]
     print_table(("NEXT RUN (UTC)", "", "DOES", "TAKES", "SCHEDULE", "NAME"), rows)
     for each in day.resources:
         for sentence in said.get(each.key, ()):
-            print(f"{each.spec.action} of {each.namespace}/{each.name}: {sentence}")
+            print(f"{each.spec.action} of {each.title}: {sentence}")
 
 
 def _by_start(day: Day) -> list[tuple[datetime | None, Resource]]:
     free = {each.key for each in able(day.resources)}
     rows = [(next_start(each, now=day.now) if each.key in free else None, each) for each in day.resources]
-    return sorted(rows, key=lambda row: (row[0] is None, row[0] or day.now, row[1].namespace, row[1].name))
+    return sorted(
+        rows, key=lambda row: (row[0] is None, row[0] or day.now, row[1].namespace, row[1].name, row[1].volume)
+    )
 
 
-def _lasting(resource: Resource, takes: Mapping[tuple[str, str], timedelta]) -> str:
+def _lasting(resource: Resource, takes: Mapping[Key, timedelta]) -> str:
     known = resource.status.last_sync_duration_seconds is not None
     return f"{'' if known else '~'}{format_duration(round(takes[resource.key].total_seconds()))}"
 
@@ -200,6 +204,7 @@ def _document(day: Day) -> dict[str, object]:
                 "kind": str(each.kind),
                 "namespace": each.namespace,
                 "name": each.name,
+                **({"volume": each.volume} if each.volume else {}),
                 "does": str(each.spec.action),
                 "schedule": None if _when(each) == "-" else _when(each),
                 "timeZone": each.spec.time_zone,

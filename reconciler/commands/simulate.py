@@ -19,7 +19,7 @@ from reconciler.arguments import add_files, duration, instant, rate, span
 from reconciler.chores import with_chores
 from reconciler.errors import SetupError
 from reconciler.forecast import peak_of
-from reconciler.model import Resource
+from reconciler.model import Key, Resource
 from reconciler.settings import settings_of
 from reconciler.simulation import Assumptions, Attempt, Simulation, simulated
 from reconciler.status import format_duration, format_time
@@ -95,6 +95,8 @@ def run(args: argparse.Namespace, *, now: datetime) -> int:
         print(f"simulated in {time.monotonic() - began:.1f} s", file=sys.stderr)
     elif not world.findings:
         print("no ReplicationSource or ReplicationDestination in these files", file=sys.stderr)
+    for note in world.notes:
+        print(note, file=sys.stderr)
     for each in world.findings:
         print(findings.text(each, excerpt=False, colour=False), file=sys.stderr)
     return 1 if world.findings else 0
@@ -125,12 +127,12 @@ def _cells(resource: Resource, own: Sequence[Attempt], missed: int) -> tuple[str
         str(missed),
         _seconds(_lateness(own).worst),
         _seconds(busy),
-        f"{resource.namespace}/{resource.name}",
+        resource.title,
     )
 
 
-def _by_key(attempts: Sequence[Attempt]) -> dict[tuple[str, str], list[Attempt]]:
-    found: defaultdict[tuple[str, str], list[Attempt]] = defaultdict(list)
+def _by_key(attempts: Sequence[Attempt]) -> dict[Key, list[Attempt]]:
+    found: defaultdict[Key, list[Attempt]] = defaultdict(list)
     for each in attempts:
         found[each.key].append(each)
     return found
@@ -168,6 +170,7 @@ def _document(done: Simulation) -> dict[str, object]:
                 "kind": str(each.kind),
                 "namespace": each.namespace,
                 "name": each.name,
+                **({"volume": each.volume} if each.volume else {}),
                 "does": str(each.spec.action),
                 "movers": len(by_key[each.key]),
                 "failed": _failed(by_key[each.key]),

@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -44,10 +44,19 @@ def run(args: argparse.Namespace, *, now: datetime) -> int:
         print(yaml.safe_dump(listed, sort_keys=False, allow_unicode=True), end="")
     elif listed:
         wide = args.output == "wide"
-        print_table((*_HEADINGS, *(_WIDE if wide else ()), "MESSAGE"), [_cells(raw, now, wide=wide) for raw in listed])
+        rows = [_cells(each, now, wide=wide) for raw in listed for each in _rows(raw)]
+        print_table((*_HEADINGS, *(_WIDE if wide else ()), "MESSAGE"), rows)
     else:
         print("no ReplicationSource or ReplicationDestination", file=sys.stderr)
     return 0
+
+
+def _rows(raw: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """A CR, then each of its volumes as if it were one."""
+    yield raw
+    for each in (raw.get("status") or {}).get("volumes", ()):
+        metadata = {**raw["metadata"], "name": f"{raw['metadata']['name']}/{each['name']}"}
+        yield {"kind": raw["kind"], "metadata": metadata, "status": each}
 
 
 def _cells(raw: Mapping[str, Any], now: datetime, *, wide: bool) -> tuple[str, ...]:

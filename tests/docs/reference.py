@@ -92,7 +92,7 @@ def _type(field: Mapping[str, Any]) -> str:
     if "minimum" in field or "maximum" in field:
         return f"{field['type']}, {_bounds(field)}"
     if field.get("type") == "array":
-        return f"list of {field['items']['type']}s"
+        return f"list of {field['items'].get('type', 'object')}s"
     return str(field.get("type", "object"))
 
 

@@ -193,7 +193,7 @@ class Stage:
         body = {"trigger": trigger or {"runOnCreate": True}, "restic": whole}
         if whole["resticArg"] == "prune":
             del whole["copyMethod"]
-        else:
+        elif "sourcePVCSelector" not in (spec or {}):
             body["sourcePVC"] = "data"
         self.apply(SOURCE, name, api="scribe.backube/v1alpha1", spec={**body, **(spec or {})})
 

@@ -152,14 +152,14 @@ class Stage:
             "ReplicationDestination", name, {**whole, "restic": ordinary | (restic or {})}, metadata
         )
 
-    def claim(self, name="data", *, size="1Gi", spec=None, phase="Bound"):
+    def claim(self, name="data", *, size="1Gi", spec=None, phase="Bound", labels=None):
         """A PersistentVolumeClaim, as an application has it."""
         whole = {
             "accessModes": ["ReadWriteOnce"],
             "storageClassName": "fast",
             "resources": {"requests": {"storage": size}},
         }
-        metadata = {"name": name, "namespace": self.namespace}
+        metadata = {"name": name, "namespace": self.namespace, "labels": labels or {}}
         self.api.create(
             {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": whole | (spec or {})}
         )
@@ -185,6 +185,13 @@ class Stage:
         )
         self._uids[created["metadata"]["uid"]] = f"{kind}/{name}"
         return created
+
+    def selecting(self, *claims, restic=None, **spec):
+        """A ReplicationSource for all claims with the label app: db, and these as its first ones."""
+        for name in claims:
+            self.claim(name, labels={"app": "db"})
+        spec = {"sourcePVC": None, "sourcePVCSelector": {"matchLabels": {"app": "db"}}, **spec}
+        return self.source(spec=spec, restic={"repositoryPath": "$(pvc)"} | (restic or {}))
 
     # --- what Quill does
 
@@ -213,7 +220,7 @@ class Stage:
     def run_movers(self, report=REPORT):
         """The Job controller, scheduler and kubelet: every Job that may run does, and its mover says ``report``."""
         for job in self._jobs_at_work(is_hook=False):
-            self._run_mover(job, report)
+            self.run_mover(job, report)
 
     def run_hooks(self, *, well=True):
         """The same for every hook's Job."""
@@ -226,7 +233,8 @@ class Stage:
             if at_work and ("scribe.backube/hook" in job["metadata"]["annotations"]) == is_hook:
                 yield job
 
-    def _run_mover(self, job, report):
+    def run_mover(self, job, report):
+        """One mover runs, from its pod to its Job's end."""
         well = report["result"] == "Successful"
         ended = {"exitCode": int(not well), "reason": "Completed" if well else "Error", "message": json.dumps(report)}
         self.start_pod(job, "Succeeded" if well else "Failed", {"terminated": ended})
@@ -322,7 +330,8 @@ class Stage:
             text = text.replace(found, name)
         normal = json.loads(_TIME.sub("TIME", _HASH.sub("HASH", text)))
         status = normal.get("status", {})
-        for of_it in (status, *(status[chore] for chore in Chore if chore in status)):
+        volumes = [status, *status.get("volumes", ())]
+        for of_it in (*volumes, *(each[chore] for each in volumes for chore in Chore if chore in each)):
             of_it |= {key: "DURATION" for key in ("lastSyncDuration", "lastSyncDurationSeconds") if key in of_it}
             of_it.get("group", {}).pop("spreadMilliseconds", None)
         return normal
@@ -342,6 +351,7 @@ def _pod_of(job):
         "name": f"{name}-x7k2p",
         "namespace": job["metadata"]["namespace"],
         "labels": labels,
+        "annotations": template["metadata"].get("annotations", {}),
         "ownerReferences": [owner],
     }
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {**template["spec"], "nodeName": "node-1"}}

@@ -155,8 +155,21 @@ def second_image_is_published(stage):
     stage.tick(after=100)
 
 
+def backups_of_selected_claims_start(stage):
+    stage.selecting("data-db-0", "data-db-1")
+
+
+def backups_of_selected_claims_succeed(stage):
+    backups_of_selected_claims_start(stage)
+    stage.tick()
+    stage.take_snapshots()
+    stage.tick(after=5)
+    stage.run_movers()
+
+
 STAGES = {
     group_starts: 0, snapshots_of_a_group_are_ready: 5,
+    backups_of_selected_claims_start: 0, backups_of_selected_claims_succeed: 10,
     backup_starts: 0, clone_starts: 0, live_backup_starts: 0, snapshot_is_ready: 5, backup_succeeds: 10,
     backup_fails: 10, success_is_recorded: 15, failure_is_recorded: 15, retry_is_due: 90,
     restore_starts: 0, restore_succeeds: 5, image_is_ready: 10, image_is_published: 15,

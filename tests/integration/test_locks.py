@@ -125,7 +125,7 @@ def test_a_lock_of_a_mover_that_lives_is_left_alone(stage):
     stage.source("tidy", spec={"sourcePVC": None, "trigger": {"manual": "now"}}, restic=restic)
     stage.tick()
     (prune,) = jobs_of(stage, "prune")
-    stage._run_mover(prune, locked(lock_of(stage, f"{job['metadata']['name']}-x7k2p", "a")))
+    stage.run_mover(prune, locked(lock_of(stage, f"{job['metadata']['name']}-x7k2p", "a")))
     for after in (1, 5):
         stage.tick(after=after)
     assert jobs_of(stage, "unlock") == []

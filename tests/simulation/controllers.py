@@ -192,6 +192,7 @@ def _pod_of(job):
     owner = {"apiVersion": "batch/v1", "kind": "Job", "name": metadata["name"], "uid": metadata["uid"]}
     labels = template["metadata"]["labels"] | {"batch.kubernetes.io/job-name": metadata["name"]}
     about = {"name": f"{metadata['name']}-x7k2p", "namespace": NAMESPACE, "labels": labels, "ownerReferences": [owner]}
+    about["annotations"] = template["metadata"].get("annotations", {})
     return {"apiVersion": "v1", "kind": "Pod", "metadata": about, "spec": {**template["spec"], "nodeName": "node-1"}}
 
 

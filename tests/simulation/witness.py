@@ -27,7 +27,7 @@ class Mover:
 
 
 class Witness:
-    """``movers`` by uid of the pod, ``marks`` by uid of the resource, in the order in which they came.
+    """``movers`` by uid of the pod, ``marks`` by uid of the resource and its claim if it has several, as they came.
 
     ``excused`` are the Jobs that somebody else deleted: of one that no tick lived to record, nobody can know. ``stale``
     are those made by a tick that had hung while others went on; what they run again is ``repeated``. ``frozen`` are the
@@ -86,7 +86,8 @@ class Witness:
     def _begin(self, pod):
         job = self._server.get("Job", pod["metadata"]["namespace"], pod["metadata"]["ownerReferences"][0]["name"])
         about = job["metadata"]["annotations"]
-        owner, run = job["metadata"]["labels"][f"{GROUP}/owner-uid"], (about[f"{GROUP}/run"], about[f"{GROUP}/attempt"])
+        owner = _part(job["metadata"]["labels"][f"{GROUP}/owner-uid"], about.get(f"{GROUP}/volume"))
+        run = (about[f"{GROUP}/run"], about[f"{GROUP}/attempt"])
         assert not self.running(owner), f"two movers of one resource at once: {run} beside {self.running(owner)}"
         past = [each for each in self.movers.values() if (each.owner, each.token) == (owner, run[0])]
         past = [each for each in past if each.job not in self.excused or each.mark in self.marks[owner]]
@@ -136,8 +137,12 @@ class Witness:
             assert name not in map(_image, self._resources()), f"the published image {name} was deleted"
 
     def _see_status(self, resource):
-        status, uid = resource["status"], resource["metadata"]["uid"]
+        uid = resource["metadata"]["uid"]
         self._check_image(resource)
+        for status in (resource["status"], *resource["status"].get("volumes", ())):
+            self._check_history(_part(uid, status.get("name")), status)
+
+    def _check_history(self, uid, status):
         result = status.get("latestMoverStatus", {})
         mark, marks = result.get("snapshotID", ""), self.marks.setdefault(uid, [])
         if mark and marks[-1:] != [mark]:
@@ -157,6 +162,11 @@ class Witness:
 
     def _resources(self):
         return [each for kind in RESOURCES for each in self._server.list_objects(kind)]
+
+
+def _part(uid, volume):
+    """What a run is of: a resource, or one of the claims that it looks after."""
+    return f"{uid}/{volume}" if volume else uid
 
 
 def _image(resource):

@@ -1,5 +1,6 @@
 """One status with every field in it, for the tests of what reads, writes and describes statuses."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from reconciler.model import Condition, GroupStatus, Image, Lock, MoverIdentity, MoverResult, Run, Status
@@ -13,7 +14,7 @@ _STATISTICS = {
     "subset": 3, "subsets": 12,
 }  # fmt: skip
 
-FULL = Status(
+_OF_ONE = Status(
     observed_generation=4,
     conditions=(
         Condition(type="Ready", status="True", reason="Idle", message="accepted; idle", last_transition_time=_THEN),
@@ -59,5 +60,9 @@ FULL = Status(
         "unlock": Status(last_manual_sync="x", locks=()),
     },
     group=GroupStatus(name="g" * 63, slot=_THEN, members=3, snapshots=2, spread_milliseconds=2**40),
+)
+FULL = replace(
+    _OF_ONE,
     latest_image=Image(api_group="snapshot.storage.k8s.io", kind="VolumeSnapshot", name="image-copy-0123456789ab"),
+    volumes={"data-db-0": _OF_ONE},
 )

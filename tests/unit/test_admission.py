@@ -36,7 +36,7 @@ def test_a_repository_that_nobody_has_seen_takes_one_backup_at_a_time(due, runni
 
 def test_a_prune_that_the_api_server_refuses_does_not_stop_the_backups():
     refused = seen(PRUNE, conditions=(condition("Ready", False, "ApplyFailed"),))
-    assert list(held_back([claim(refused, "08:00:00"), claim(BACKUP)], [])) == [("p", "")]
+    assert list(held_back([claim(refused, "08:00:00"), claim(BACKUP)], [])) == [("p", "", "")]
 
 
 def claim(resource, clock="09:00:00", **spec):
@@ -72,7 +72,7 @@ def claim(resource, clock="09:00:00", **spec):
     ],
 )
 def test_a_prune_has_its_repository_for_itself(due, running, held):
-    assert "".join(sorted(uid for uid, _ in held_back(due, running))) == held
+    assert "".join(sorted(uid for uid, _, _ in held_back(due, running))) == held
 
 
 @pytest.mark.parametrize(
@@ -92,6 +92,14 @@ def test_a_repository_is_known_by_its_id_across_namespaces(mine, its, held):
 def test_a_secret_and_an_id_never_look_alike():
     assert repository_keys(BACKUP) == {"secret shop/repository"}
     assert repository_keys(seen(BACKUP, repository_id="1f")) == {"secret shop/repository", "repository 1f"}
+
+
+def test_two_paths_below_one_secret_are_two_repositories():
+    below = [make_source(uid=path, repository_path=path) for path in ("a", "b")]
+    pruning = claim(make_prune(repository_path="a"))
+    assert repository_keys(below[0]) == {"secret shop/repository/a"}
+    assert list(held_back([claim(each) for each in below], [pruning])) == [below[0].key]
+    assert "repository shop/repository/a is being pruned" in held_back([claim(below[0])], [pruning])[below[0].key]
 
 
 def test_who_waits_is_told_for_whom():
@@ -168,7 +176,7 @@ def unlock(resource=UNLOCK, clock="09:30:00"):
     ],
 )  # fmt: skip
 def test_what_a_dead_lock_would_stop_waits_for_its_removal(due, running, held):
-    assert "".join(sorted(uid for uid, _ in held_back(due, running))) == held
+    assert "".join(sorted(uid for uid, _, _ in held_back(due, running))) == held
 
 
 @pytest.mark.parametrize(("reason", "waits"), [("WaitingForRetry", True), ("Suspended", False)])

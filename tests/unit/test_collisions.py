@@ -40,12 +40,12 @@ AWAY = make_source(namespace="elsewhere", name="two", uid="2", identity="db", se
     ],
 )
 def test_two_sources_never_write_one_identity(resources, refused):
-    assert "".join(sorted(collisions(resources))) == refused
+    assert "".join(sorted(uid for uid, _, _ in collisions(resources))) == refused
 
 
 def test_each_is_told_who_the_others_are_and_what_to_do():
     others = [NAMED, RENAMED, make_source(name="three", uid="3", identity="db")]
-    assert collisions(others)["1"] == (
+    assert collisions(others)[others[0].key] == (
         f"{NAMED.namespace}/two, {NAMED.namespace}/three write the same repository as host db, too; "
         "give each its own spec.restic.identity"
     )
@@ -71,3 +71,12 @@ def test_ready_again_once_the_other_has_gone_though_nothing_ran():
         ("Ready", "True", "WaitingForSchedule"),
         ("Synchronizing", "False", "WaitingForSchedule"),
     ]
+
+
+def test_claims_of_one_selector_have_a_name_or_a_repository_of_their_own():
+    one, other = (make_source(volume=name, source_pvc=name, identity="db") for name in ("data-0", "data-1"))
+    assert collisions([one, other])[other.key].startswith("shop/nightly/data-0 writes the same repository")
+    below = [replace(each, spec=replace(each.spec, repository_path=each.volume)) for each in (one, other)]
+    assert collisions(below) == {}
+    unnamed = [replace(each, spec=replace(each.spec, identity=None)) for each in (one, other)]
+    assert collisions(unnamed) == {}

@@ -321,3 +321,59 @@ def test_the_published_examples_have_all_they_use():
     given = {str(path): path.read_text() for path in (ROOT / "examples" / "seed").glob("*.yaml")}
     assert rules(given) == []
     assert set(rules(given, crosschecks.references)) <= {"missing-reference"}
+
+
+def selecting(name="db", *, path="$(pvc)", more="", schedule="0 3 * * *"):
+    return (
+        f"{HEAD}ReplicationSource\nmetadata: {{name: {name}, namespace: shop}}\n"
+        f"spec:\n  sourcePVCSelector: {{matchLabels: {{app: db}}}}\n  trigger: {{schedule: {schedule}}}\n"
+        f"  restic: {{resticConfig: repository, repositoryPath: {path}{more}}}\n"
+    )
+
+
+LABELLED = claim("data-0").replace("{name: data-0,", "{name: data-0, labels: {app: db},")
+REPLICATED = (
+    "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: db, namespace: shop}\n"
+    "spec: {replicas: 2, selector: {matchLabels: {app: db}}, volumeClaimTemplates: [{metadata: {name: data}}]}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        pytest.param([LABELLED], [], id="claim"),
+        pytest.param([REPLICATED], [], id="claims-of-a-stateful-set"),
+        pytest.param([claim()], ["missing-reference"], id="none-has-such-labels"),
+        pytest.param([LABELLED.replace("shop", "other")], ["missing-reference"], id="in-another-namespace"),
+    ],
+)
+def test_a_selector_takes_something_of_the_files(given, expected):
+    text = "---\n".join([secret(), *given])
+    assert rules({"a": selecting(), "b": text}, crosschecks.references) == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        pytest.param("$(pvc)", ["schedule-collision"], id="of-its-own"),
+        pytest.param("databases", ["schedule-collision"], id="of-another-claim"),
+    ],
+)
+def test_what_always_meets_is_told_once_for_all_claims(path, expected):
+    given = {"a": selecting(path=path, more=', verify: {schedule: "0 3 * * *"}'), "b": REPLICATED}
+    assert rules(given) == expected
+    assert rules({"a": given["a"]}) == expected
+
+
+def test_two_selectors_that_take_one_claim_into_one_repository_collide():
+    same = ", identity: of-$(pvc)"
+    both = {"a": selecting("one", more=same), "b": selecting("two", more=same), "c": REPLICATED}
+    assert rules(both) == ["identity-conflict"] * 4
+    assert rules(both | {"b": selecting("two", path="b/$(pvc)", more=same)}) == []
+
+
+def test_a_restore_from_the_repository_of_one_claim_is_compared_with_that_claim():
+    small = destination("copy", size="capacity: 1Gi, accessModes: [ReadWriteOnce], repositoryPath: data-0")
+    assert rules({"a": selecting(), "b": LABELLED, "c": small}) == ["capacity"]
+    other = destination("copy", size="capacity: 1Gi, accessModes: [ReadWriteOnce], repositoryPath: data-1")
+    assert rules({"a": selecting(), "b": LABELLED, "c": other}) == []

@@ -158,7 +158,7 @@ def test_a_run_under_way_does_not_wait_for_it():
     ],
 )
 def test_what_is_wrong_with_a_restore_is_said_where_it_is_waited_for(destination, trouble):
-    wait = restores_to_come([(NEW, START), (destination, IDLE)])[NEW.uid]
+    wait = restores_to_come([(NEW, START), (destination, IDLE)])[NEW.key]
     assert wait == Wait(
         reason="WaitingForRestore",
         message="waiting for ReplicationDestination shop/copy, which has not restored into "

@@ -8,6 +8,7 @@ import re
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
+from dataclasses import replace
 
 import pytest
 
@@ -23,6 +24,7 @@ from reconciler.plans import HookPlan
 from reconciler.rehearsal import rehearsed
 from reconciler.rendering import Renderer
 from reconciler.validation import validate
+from reconciler.volumes import with_volumes
 from tests.factories import at, make_volume, slot_run
 from tests.unit.test_rendering import environment, expanded, leaves
 
@@ -96,7 +98,8 @@ SOURCE = {
         "spread": "30m", "jitter": "5m", "startingDeadline": "2h",
     },
     "restic": {
-        "resticConfig": f"{HARMLESS}-secret", "resticArg": "backup", "copyMethod": "Snapshot",
+        "resticConfig": f"{HARMLESS}-secret", "repositoryPath": f"{HARMLESS}-path",
+        "resticArg": "backup", "copyMethod": "Snapshot",
         "identity": f"{HARMLESS}-host", "volumeSnapshotClassName": f"{HARMLESS}-class",
         "retain": {"within": "30d"}, "guard": {"mode": "Warn"}, "verify": {"schedule": "@weekly"},
         "drill": {"schedule": "@monthly"},
@@ -105,7 +108,8 @@ SOURCE = {
 DESTINATION = {
     "trigger": SOURCE["trigger"],
     "restic": {
-        "resticConfig": f"{HARMLESS}-secret", "resticArg": "restore", "copyMethod": "Snapshot",
+        "resticConfig": f"{HARMLESS}-secret", "repositoryPath": f"{HARMLESS}-path",
+        "resticArg": "restore", "copyMethod": "Snapshot",
         "identity": f"{HARMLESS}-host", "volumeSnapshotClassName": f"{HARMLESS}-class",
         "storageClassName": f"{HARMLESS}-storage", "accessModes": ["ReadWriteOnce"], "capacity": "3Gi",
         "onMissing": "Empty", "restoreAsOf": "2026-01-02T03:00:00Z",
@@ -117,7 +121,12 @@ INTO = {
 }
 LIVE = {**SOURCE, "restic": {**SOURCE["restic"], "copyMethod": "None"}}
 CLONE = {**SOURCE, "restic": {**SOURCE["restic"], "copyMethod": "Clone"}}
-BASES = {Kind.SOURCE: (SOURCE, LIVE, CLONE), Kind.DESTINATION: (DESTINATION, INTO)}
+SELECTOR = {"matchExpressions": [{"key": f"{HARMLESS}-key", "operator": "In", "values": [f"{HARMLESS}-value"]}]}
+SELECTING = {key: value for key, value in SOURCE.items() if key != "sourcePVC"} | {
+    "sourcePVCSelector": SELECTOR,
+    "restic": {key: value for key, value in SOURCE["restic"].items() if key != "identity"},
+}
+BASES = {Kind.SOURCE: (SOURCE, LIVE, CLONE, SELECTING), Kind.DESTINATION: (DESTINATION, INTO)}
 
 
 def text_fields(node, *path):
@@ -164,7 +173,12 @@ def bases(kind, path):
 def objects(renderer, raw):
     """All that two runs of it and its chores are made of; whatever identifies them by a hash is the same."""
     stored = {**raw["metadata"], "uid": "5ac1d3b2", "creationTimestamp": "2026-01-02T03:04:05Z"}
-    resource = parse({**raw, "metadata": stored, "status": {"lastSyncTime": "2026-03-04T08:00:00Z"}})
+    status = {"lastSyncTime": "2026-03-04T08:00:00Z"}
+    if "sourcePVCSelector" in raw["spec"]:
+        status = {"volumes": [{"name": f"{HARMLESS}-claim", **status}]}
+    resource = parse({**raw, "metadata": stored, "status": status})
+    selected = {f"{HARMLESS}-claim": resource.created} if resource.spec.source_selector else {}
+    (resource,) = with_volumes(replace(resource, selected=selected))
     claim = resource.spec.source_pvc or resource.spec.destination_pvc or ""
     around = Surroundings(claims={claim: make_volume(claim)}, hooks_allowed=True)
     runs = (slot_run("09:00:00"), Run(token=f"manual:{resource.spec.manual}"))
@@ -236,8 +250,9 @@ def test_an_annotation_that_accepts_a_slot_is_only_compared(renderer):
 
 # --- and in the mover
 
+IDENTITY, REPOSITORY_PATH = ("spec", "restic", "identity"), ("spec", "restic", "repositoryPath")
 STUB = r"""#!/bin/sh
-{ for argument; do printf '%s\0' "$argument"; done; printf '\n\0'; } >>"$CALLS"
+{ printf '%s\0' "$RESTIC_REPOSITORY"; for argument; do printf '%s\0' "$argument"; done; printf '\n\0'; } >>"$CALLS"
 case $1 in
     cat) echo '{"id": "1f"}' ;;
     snapshots) cat "$LISTED" ;;
@@ -281,15 +296,18 @@ def test_the_script_hands_it_on_as_one_argument_or_variable(renderer, tmp_path, 
     """Every value that is accepted, wherever it reaches a variable of the mover."""
     ordinary = variables(renderer, document(kind, BASES[kind][0]))
     tried = {(path, name): given for path, name, given in accepted(renderer, kind) if given != ordinary}
-    assert {path for path, _ in tried} == {("spec", "restic", "identity")}
-    values = {about: HOSTILE[about[1]] for about in tried}
+    harmless = {IDENTITY: f"{HARMLESS}-host", REPOSITORY_PATH: f"/{HARMLESS}-path"}
+    assert {path for path, _ in tried} == harmless.keys()
+    folders = {about: tmp_path / f"{about[0][-1]}-{about[1]}" for about in tried}
+    hosts = {about: HOSTILE[about[1]] if about[0] == IDENTITY else harmless[IDENTITY] for about in tried}
     with ThreadPoolExecutor(2) as pool:
-        found = pool.map(lambda about: asked(tmp_path / about[1], tried[about], values[about]), tried)
-    harmless = f"{HARMLESS}-host"
-    expected = asked(tmp_path / "harmless", ordinary, harmless)
+        found = pool.map(lambda about: asked(folders[about], tried[about], hosts[about]), tried)
+    expected = asked(tmp_path / "harmless", ordinary, harmless[IDENTITY])
     for about, calls in zip(tried, found, strict=True):
-        assert calls == [[values[about] if each == harmless else each for each in call] for call in expected], about
-        assert not list((tmp_path / about[1] / "data").iterdir())
+        path, name = about
+        value = HOSTILE[name] if path == IDENTITY else f"/{HOSTILE[name]}"
+        assert calls == [[value if each == harmless[path] else each for each in call] for call in expected], about
+        assert not list((folders[about] / "data").iterdir())
 
 
 def accepted(renderer, kind):

@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -1351,3 +1351,28 @@ def test_a_lock_that_is_let_go_meanwhile_is_no_hindrance(mover):
 ])  # fmt: skip
 def test_what_goes_wrong_is_said_and_tried_again(mover, replies):
     assert unlocking(mover, LISTED, **replies).report["reason"] == "RepositoryUnreachable"
+
+
+# --- a repository below that of the Secret
+
+
+@pytest.mark.parametrize(
+    ("base", "path", "expected"),
+    [
+        pytest.param("/srv/restic", "data-db-0", "/srv/restic/data-db-0", id="folder"),
+        pytest.param("/srv/restic/", "a/b", "/srv/restic/a/b", id="slash-at-the-end"),
+        pytest.param("s3:https://host/bucket//", "a", "s3:https://host/bucket/a", id="slashes-at-the-end"),
+        pytest.param("gs:bucket:/", "a", "gs:bucket:/a", id="root-of-a-bucket"),
+        pytest.param("/", "a", "/a", id="root"),
+        pytest.param("rest:https://user:pass/word@host/", "a", "rest:https://user:pass/word@host/a", id="credentials"),
+        pytest.param("/srv/restic/", "", "/srv/restic/", id="no-path"),
+    ],
+)
+def test_restic_is_asked_about_the_repository_below(mover, base, path, expected):
+    asked_about = f'printf %s "$RESTIC_REPOSITORY" >{mover.directory}/repository; exit 0'
+    replies = {"help": NEW_HELP, "cat": replace(CONFIG, then=asked_about), "backup": SAVING}
+    outcome = mover.run("backup", replies, RESTIC_REPOSITORY=base, QUILL_REPOSITORY_PATH=path)
+    assert outcome.code == 0
+    assert (mover.directory / "repository").read_text() == expected
+    assert "pass/word" not in outcome.log
+    assert base not in json.dumps(outcome.calls)

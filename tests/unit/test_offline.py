@@ -144,3 +144,23 @@ def test_root_movers_are_taken_to_be_allowed(read):
 def test_a_file_that_is_not_there_is_said(tmp_path):
     with pytest.raises(SetupError, match="no-such-file cannot be read"):
         offline.read([tmp_path / "no-such-file"], now=NOW)
+
+
+SELECTOR = SOURCE.replace("sourcePVC: data", "sourcePVCSelector: {matchLabels: {app: db}}")
+LABELLED = CLAIM.replace("{name: data,", "{name: data-0, labels: {app: db},")
+
+
+def test_a_selector_is_there_for_each_claim_of_the_files(read):
+    world = read(SELECTOR, CLAIM, LABELLED, LABELLED.replace("data-0", "data-1"))
+    assert [(each.volume, each.spec.source_pvc) for each in world.resources] == [("data-0",) * 2, ("data-1",) * 2]
+    assert world.notes == ()
+    assert world.surroundings_of(world.resources[0]).claims["data-0"].capacity == 5 * GIB
+
+
+def test_a_selector_without_a_claim_in_the_files_is_told(read):
+    world = read(SELECTOR, CLAIM)
+    assert world.resources == ()
+    (note,) = world.notes
+    assert note == (
+        "ReplicationSource shop/nightly: no claim of these files has labels that spec.sourcePVCSelector selects"
+    )

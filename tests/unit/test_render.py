@@ -242,3 +242,19 @@ def test_a_wrong_option_is_a_usage_error(capsys, options, message):
     with pytest.raises(SystemExit, match="2"):
         main(["render", *options])
     assert message in capsys.readouterr().err
+
+
+def test_each_selected_claim_has_a_run_of_its_own(render):
+    source = SOURCE.replace("sourcePVC: data", "sourcePVCSelector: {matchLabels: {app: db}}")
+    source = source.replace("resticConfig: ", "repositoryPath: $(namespace)/$(pvc), resticConfig: ")
+    claims = [CLAIM.replace("{name: data,", f"{{name: data-{number}, labels: {{app: db}},") for number in range(2)]
+    code, bodies, err = render(source, *claims)
+    assert (code, err) == (0, "")
+    assert len({each["metadata"]["name"] for each in bodies}) == 6
+    assert [each["metadata"]["labels"]["scribe.backube/volume"] for each in bodies] == ["data-0"] * 3 + ["data-1"] * 3
+    jobs = [each for each in bodies if each["kind"] == "Job"]
+    for job, name in zip(jobs, ("data-0", "data-1"), strict=True):
+        env = {each["name"]: each.get("value") for each in job["spec"]["template"]["spec"]["containers"][0]["env"]}
+        assert env["QUILL_REPOSITORY_PATH"] == f"shop/{name}"
+        assert env["QUILL_HOST"] == f"shop-nightly-{name}"
+        assert job["metadata"]["annotations"]["scribe.backube/volume"] == name

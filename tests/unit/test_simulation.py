@@ -74,7 +74,7 @@ def test_a_mover_that_takes_longer_than_the_interval_skips_slots():
         ("10:00", at("10:31:00")),
         ("12:00", at("12:02:00")),
     ]
-    assert done.missed == {("5ac1d3b2", ""): 1}
+    assert done.missed == {("5ac1d3b2", "", ""): 1}
     assert done.attempts[-1].end is None
 
 
@@ -83,7 +83,7 @@ def test_a_deadline_misses_what_would_be_too_late():
         make_source(starting_deadline=10 * MINUTE), shortest=75 * MINUTE, longest=75 * MINUTE, end=at("12:30:00")
     )
     assert [each.start for each in done.attempts] == [at("09:00:00"), at("11:00:00")]
-    assert done.missed == {("5ac1d3b2", ""): 2}
+    assert done.missed == {("5ac1d3b2", "", ""): 2}
 
 
 def test_a_prune_has_the_repository_for_itself():

@@ -31,13 +31,13 @@ WAITING = make_volume("new", phase="Pending", data_source=("VolumeSnapshot", SNA
 CLONING = make_volume("new", phase="Pending", data_source=("PersistentVolumeClaim", VOLUME.name))
 
 
-def swept(*children, owners=(), now="11:00:00", claims=(), chore="", namespace="shop"):
+def swept(*children, owners=(), now="11:00:00", claims=(), volume="", chore="", namespace="shop"):
     """The kinds of what goes, in order; every child is of SOURCE, whether that is still there or not."""
     by_kind = {"Job": [], "Snapshot": [], "Volume": []}
     for each in children:
         by_kind[type(each).__name__].append(each)
     of_it = Children(jobs=by_kind["Job"], snapshots=by_kind["Snapshot"], volumes=by_kind["Volume"])
-    world = {(namespace, SOURCE.uid, chore): of_it}
+    world = {(namespace, SOURCE.uid, volume, chore): of_it}
     found = strays(owners, world, {namespace: {each.name: each for each in claims}}, now=at(now))
     assert {each.uid for each in found} <= {each.uid for each in children}
     return [each.kind for each in found]
@@ -104,6 +104,14 @@ def test_a_chore_has_runs_of_its_own():
     assert swept(SNAPSHOT, owners=[source], chore="verify") == []
     assert swept(SNAPSHOT, owners=[source]) == ["VolumeSnapshot"]
     assert swept(SNAPSHOT, owners=[SOURCE], chore="verify") == ["VolumeSnapshot"]
+
+
+def test_a_claim_of_several_has_runs_of_its_own():
+    status = Status(current_run=NINE)
+    assert swept(SNAPSHOT, owners=[seen(SOURCE, volumes={"data": status})], volume="data") == []
+    assert swept(SNAPSHOT, owners=[seen(SOURCE, volumes={"other": status})], volume="data") == ["VolumeSnapshot"]
+    source = seen(SOURCE, volumes={"data": Status(chores={"verify": status})})
+    assert swept(SNAPSHOT, owners=[source], volume="data", chore="verify") == []
 
 
 def test_another_attempt_is_another_run():

@@ -67,6 +67,7 @@ def test_every_field_of_a_spec_arrives(kind):
     spec = validate(yaml.safe_load(example.read_text())).spec
     other = {
         Kind.SOURCE: {
+            "source_selector",  # which takes the place of sourcePVC
             "access_modes",
             "capacity",
             "destination_pvc",
@@ -77,6 +78,7 @@ def test_every_field_of_a_spec_arrives(kind):
         },
         Kind.DESTINATION: {
             "source_pvc",
+            "source_selector",
             "ignore_inode",
             "run_on_create",
             "destination_pvc",

@@ -9,6 +9,7 @@ from reconciler import results, schedule
 from reconciler.assets import schema
 from reconciler.model import Chore, Kind
 from reconciler.status import status_document
+from reconciler.volumes import LIMIT
 from tests.unit.statuses import FULL
 
 NOT_COMMON = re.compile(r"\\[a-suv-wyzA-Z]|\(\?|\*\+|\+\+|\?\+|\\[0-9]")
@@ -44,7 +45,7 @@ def test_a_field_is_bounded(node):
     if kind == "string" and "enum" not in node:
         assert node["maxLength"] <= 32768
     if kind == "array":
-        assert node["maxItems"] <= 32
+        assert node["maxItems"] <= (2 * LIMIT if "$ref" in node["items"] else 32)
     if kind == "integer":
         assert "minimum" in node
         assert node["format"] in ("int32", "int64")
@@ -66,7 +67,7 @@ def test_it_is_a_json_schema(kind):
 
 def test_both_kinds_have_the_same_status_but_for_the_image_and_chores():
     source, destination = (schema(kind)["properties"]["status"]["properties"] for kind in Kind)
-    of_a_kind = {"latestImage", "group", "verified", "lastVerifiedTime", "lastDrillTime", *Chore}
+    of_a_kind = {"latestImage", "group", "verified", "lastVerifiedTime", "lastDrillTime", "volumes", *Chore}
     assert {name: source[name] for name in source if name not in of_a_kind} == {
         name: destination[name] for name in destination if name not in of_a_kind
     }
