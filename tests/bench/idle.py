@@ -4,6 +4,7 @@ from tests.bench.client import Client
 from tests.bench.measuring import CHECKOUT, medians, ratio, run, say
 from tests.bench.population import populate
 from tests.cluster import ControlPlane
+from tests.cluster.controlplane import ESTABLISHED
 
 SIZES = (1_000, 10_000)
 RUNS = 5
@@ -46,4 +47,4 @@ def install(plane):
     plane.install_snapshot_crds()
     crds = CHECKOUT / "kustomize" / "crds"
     plane.kubectl("apply", "--server-side", f"--kustomize={crds}")
-    plane.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
+    plane.kubectl("wait", ESTABLISHED, "--timeout=30s", "crd", "--all")

@@ -20,6 +20,9 @@ from tests.cluster.processes import Daemon, ProcessDirectory
 
 SERVICE_CIDR = "10.96.0.0/16"
 API_SERVICE = "10.96.0.1"
+ESTABLISHED = '--for=jsonpath={.status.conditions[?(@.type=="Established")].status}=True'
+"""For kubectl wait: --for=condition fails of a definition that is too new to have any condition."""
+
 ADMISSION = "NodeRestriction,OwnerReferencesPermissionEnforcement"
 
 
@@ -113,7 +116,7 @@ class ControlPlane:
         """The snapshot.storage.k8s.io definitions, ready for use when it returns."""
         files = [f"--filename={path}" for path in snapshot_crds()]
         self.kubectl("apply", "--server-side", *files)
-        self.kubectl("wait", "--for=condition=Established", "--timeout=30s", *files)
+        self.kubectl("wait", ESTABLISHED, "--timeout=30s", *files)
 
     def _etcd_command(self) -> list[str]:
         client, peer = f"http://127.0.0.1:{self.etcd_port}", "http://127.0.0.1:0"

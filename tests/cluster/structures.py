@@ -11,7 +11,7 @@ import sys
 import yaml
 
 from tests.cluster import builds
-from tests.cluster.crds import MODULE
+from tests.cluster.crds import SNAPSHOTS
 
 KEPT = ("type", "required", "items", "additionalProperties")
 METADATA = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
@@ -43,7 +43,7 @@ def _openapi(group):
 
 
 def _snapshot():
-    folder = builds.source("snapshotter", MODULE) / "config" / "crd"
+    folder = builds.source("snapshotter", SNAPSHOTS) / "config" / "crd"
     crd = yaml.safe_load((folder / "snapshot.storage.k8s.io_volumesnapshots.yaml").read_text())
     version = next(each for each in crd["spec"]["versions"] if each["name"] == "v1")
     kept = _kept(version["schema"]["openAPIV3Schema"])

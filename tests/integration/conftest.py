@@ -18,6 +18,7 @@ import yaml
 
 from reconciler import assets
 from tests.cluster import ControlPlane
+from tests.cluster.controlplane import ESTABLISHED
 from tests.cluster.waiting import wait_for
 from tests.integration.stage import CHILDREN, RESOURCES, Api, Refusal, Stage
 
@@ -30,7 +31,7 @@ def plane():
     with ControlPlane() as plane:
         plane.install_snapshot_crds()
         plane.kubectl("apply", "--server-side", f"--kustomize={ROOT / 'kustomize' / 'crds'}")
-        plane.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", *CRDS)
+        plane.kubectl("wait", ESTABLISHED, "--timeout=30s", "crd", *CRDS)
         wait_for("every kind to be served", lambda: _serves(Api(plane.kubeconfig)), timeout=30)
         yield plane
 
