@@ -1,13 +1,16 @@
 """Beginnings that several stories share."""
 
 
-def with_hooks(stage, **restic):
-    """A source with hooks, in a namespace that allows them."""
+def with_hooks(stage, *claims, **restic):
+    """A source with hooks, of these claims if there are any, in a namespace that allows them."""
     stage.allow_hooks()
     for name in ("freeze", "thaw"):
         stage.pod_template(name)
     hooks = {"before": {"podTemplate": "freeze"}, "after": {"podTemplate": "thaw", "deadline": "2m"}}
-    stage.source(spec={"hooks": hooks}, restic=restic)
+    if claims:
+        stage.selecting(*claims, hooks=hooks, restic=restic)
+    else:
+        stage.source(spec={"hooks": hooks}, restic=restic)
 
 
 def backed_up(stage, **restic):

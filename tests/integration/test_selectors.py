@@ -7,6 +7,7 @@ import pytest
 from reconciler.model import Chore
 from reconciler.volumes import LIMIT
 from tests.integration.stage import REPORT, WRONG_PASSWORD, Refusal
+from tests.integration.stories import with_hooks
 
 pytestmark = pytest.mark.integration
 
@@ -221,3 +222,30 @@ def _worst(volume):
 def test_the_api_server_refuses_what_the_validator_refuses(stage, spec, message):
     with pytest.raises(Refusal, match=message):
         stage.source(spec=spec)
+
+
+def test_claims_of_one_source_are_a_group(stage):
+    """Their snapshots are of one instant, and each entry says of how many."""
+    stage.selecting("data-db-0", "data-db-1", group="shop")
+    stage.tick()
+    assert len(stage.list("VolumeSnapshot")) == 2
+    assert {name: each["group"]["snapshots"] for name, each in volumes(stage).items()} == {
+        "data-db-0": 2,
+        "data-db-1": 2,
+    }
+    assert {each["group"]["members"] for each in volumes(stage).values()} == {2}
+
+
+def test_each_run_has_its_hooks_also_when_the_source_has_become_invalid(stage):
+    with_hooks(stage, "data-db-0", "data-db-1")
+    stage.tick()
+    stage.run_hooks()
+    stage.tick(after=5)
+    hooks = [each for each in stage.list("Job") if each["metadata"]["name"].startswith("before-")]
+    assert {each["metadata"]["labels"]["scribe.backube/volume"] for each in hooks} == {"data-db-0", "data-db-1"}
+    stage.take_snapshots(ready=False)
+    stage.edit("ReplicationSource", "nightly", trigger={"schedule": "61 * * * *"})
+    stage.tick(after=10)
+    assert stage.condition("Ready")[1] == "InvalidSpec"
+    owed = [each["metadata"]["name"] for each in stage.list("Job") if each["metadata"]["name"].startswith("after-")]
+    assert len(owed) == 2

@@ -7,10 +7,12 @@ import pytest
 
 from reconciler.chores import with_chores
 from reconciler.decision import decide
+from reconciler.groups import differences
 from reconciler.model import Drill, Requirement, Run, Status, Verify
 from reconciler.naming import child_name, host_of, labels
 from reconciler.observed import Children
 from reconciler.plans import Finish, Start, Wait
+from reconciler.spreading import placed
 from reconciler.volumes import LIMIT, chosen, with_volumes
 from tests.factories import at, make_job, make_source, seen, slot_run
 
@@ -132,7 +134,8 @@ def test_a_claim_that_is_not_selected_any_more_is_seen_through_and_then_forgotte
 def test_children_of_a_claim_that_has_gone_are_still_looked_after():
     (part,) = with_volumes(seen(selecting()), ["gone"])
     job = make_job(part, slot_run("09:00:00"), volume="gone")
-    assert isinstance(decide(part, Children(jobs=(job,)), now=NOW), (Finish, type(None))) or part.spec.paused
+    decision = decide(part, Children(jobs=(job,)), now=NOW)
+    assert (decision.run, decision.job) == (job.run, job)
 
 
 def test_a_source_that_becomes_one_with_a_selector_ends_its_run_first():
@@ -159,3 +162,11 @@ def test_it_belongs_to_a_window_of_its_own():
     later = CREATED + timedelta(days=3)
     assert part_of(selecting("data", created=later), "data").created == later
     assert part_of(selecting("data", created=CREATED - timedelta(days=3)), "data").created == CREATED
+
+
+def test_claims_of_a_group_begin_together():
+    """An H is one for all members of a group, be they sources or claims of one."""
+    values = {"schedule": "H H * * *", "group": "shop", "spread": timedelta(minutes=30)}
+    source = selecting(*(f"data-db-{number}" for number in range(9)), **values)
+    assert differences(with_volumes(source)) == {}
+    assert len({each.place for each in placed(with_volumes(source))}) == 1
