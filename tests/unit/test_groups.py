@@ -16,7 +16,7 @@ from reconciler.decision import decide
 from reconciler.groups import differences, group_of, spread_of
 from reconciler.model import GroupStatus, Kind, MoverResult, Rejected, Run, Status, Verify
 from reconciler.observed import Children, Surroundings
-from reconciler.parsing import parse_spec
+from reconciler.parsing import parse
 from reconciler.permission import admitted
 from reconciler.plans import Advance, Finish, Start, Wait
 from reconciler.spreading import placed
@@ -100,7 +100,7 @@ def test_chores_of_a_member_are_in_no_group():
 def schedule(name, group=None, **restic):
     raw = {"trigger": {"schedule": "H H(0-5) * * *"}, "restic": {"resticConfig": "repository", **restic}}
     raw |= {"group": group} if group else {}
-    return parse_spec(Kind.SOURCE, raw, about=f"ReplicationSource/shop/{name}")
+    return parse({"kind": Kind.SOURCE, "metadata": {"name": name, "namespace": "shop"}, "spec": raw}).spec
 
 
 def test_a_hash_means_one_time_for_all_members_and_another_for_other_groups():
@@ -148,7 +148,7 @@ def test_a_jitter_is_the_same_for_all_members():
 def test_who_is_not_in_step_is_told_with_whom(others, told):
     found = differences([member("a"), member("b", **others)])
     assert found == (
-        {("b", ""): f"not in step with a of group app, whose {told} differs: they share no instant"} if told else {}
+        {("b", "", ""): f"not in step with a of group app, whose {told} differs: they share no instant"} if told else {}
     )
 
 

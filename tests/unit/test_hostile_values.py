@@ -126,7 +126,8 @@ SELECTING = {key: value for key, value in SOURCE.items() if key != "sourcePVC"} 
     "sourcePVCSelector": SELECTOR,
     "restic": {key: value for key, value in SOURCE["restic"].items() if key != "identity"},
 }
-BASES = {Kind.SOURCE: (SOURCE, LIVE, CLONE, SELECTING), Kind.DESTINATION: (DESTINATION, INTO)}
+GROUPED = {**SOURCE, "group": f"{HARMLESS}-group"}
+BASES = {Kind.SOURCE: (SOURCE, LIVE, CLONE, SELECTING, GROUPED), Kind.DESTINATION: (DESTINATION, INTO)}
 
 
 def text_fields(node, *path):

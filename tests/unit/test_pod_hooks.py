@@ -344,7 +344,7 @@ def test_hooks_that_are_nobodys_are_swept():
     young, foreign = replace(old, created=at("08:50:00")), replace(old, ours=False)
     at_work = replace(old, state=ACTIVE)
     for hook, names in ((old, [old.name]), (young, []), (foreign, []), (at_work, [])):
-        found = strays([], {("shop", "gone", ""): Children(hooks=(hook,))}, {}, now=at("09:00:00"))
+        found = strays([], {("shop", "gone", "", ""): Children(hooks=(hook,))}, {}, now=at("09:00:00"))
         assert [each.name for each in found] == names
 
 

@@ -68,6 +68,7 @@ def test_every_field_of_a_spec_arrives(kind):
     other = {
         Kind.SOURCE: {
             "source_selector",  # which takes the place of sourcePVC
+            "group",  # which needs copyMethod Snapshot
             "access_modes",
             "capacity",
             "destination_pvc",
@@ -79,6 +80,8 @@ def test_every_field_of_a_spec_arrives(kind):
         Kind.DESTINATION: {
             "source_pvc",
             "source_selector",
+            "group",
+            "hooks",
             "ignore_inode",
             "run_on_create",
             "destination_pvc",
