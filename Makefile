@@ -31,11 +31,11 @@ format: venv ## let ruff rewrite what it can
 
 unit: venv ## rules, golden files and packaging, in seconds
 	echo "== unit"
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto
 
 integration: venv ## against a real API server (needs Go, no root)
 	echo "== integration"
-	$(BIN)/pytest -m integration
+	$(BIN)/pytest -n auto -m integration
 
 e2e: venv packages ## whole backups and restores on a real cluster
 	echo "== e2e"

@@ -6,7 +6,7 @@ shortest script that breaks a promise. ``pytest tests/simulation --hypothesis-pr
 """
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from reconciler.settings import Caps, Settings
@@ -35,7 +35,11 @@ def ends_well(scenario):
     scenario.check_end()
 
 
+HANGS_WHILE_JOBS_ARE_LOST = [("tick", {2: [("tick", {}, 0), ("jobs are lost",)]}, 0)]
+
+
 @given(st.sampled_from(("Snapshot", "Clone", "None")), st.sampled_from(("Snapshot", "None")), st.booleans(), SCRIPTS)
+@example(saving="Snapshot", restoring="Snapshot", hooks=True, script=HANGS_WHILE_JOBS_ARE_LOST)
 def test_no_script_breaks_a_promise(renderer, saving, restoring, hooks, script):
     scenario = begun(renderer, saving=saving, restoring=restoring, hooks=hooks)
     play(scenario, script)

@@ -101,18 +101,19 @@ class Witness:
     def _see_hook(self, before, after):
         about, owner = after["metadata"]["annotations"], after["metadata"]["labels"][f"{GROUP}/owner-uid"]
         run, stage = (about[f"{GROUP}/run"], about[f"{GROUP}/attempt"]), about[f"{GROUP}/hook"]
-        if after["metadata"]["uid"] in self.stale:
-            return
         begins = "startTime" in after.get("status", {}) and "startTime" not in before.get("status", {})
+        is_stale = after["metadata"]["uid"] in self.stale  # made by a tick that hung, when others had gone on
         if stage == "before" and begins:
             former = self.frozen.get(owner, FAILED)
-            assert former == FAILED, f"{run} begins while {former} has not ended"
-            assert not self.running(owner), f"{run} begins while {self.running(owner)}"
+            assert is_stale or former == FAILED, f"{run} begins while {former} has not ended"
+            assert is_stale or not self.running(owner), f"{run} begins while {self.running(owner)}"
             self.frozen[owner] = run
             self.hooks.append((*run, stage))
-        elif stage == "after" and begins:
+        elif stage == "after" and begins and not is_stale:
             assert self.frozen.get(owner) == run, f"{run} ends what is {self.frozen.get(owner)}"
             self.hooks.append((*run, stage))
+        elif stage == "after" and is_stale and self.frozen.get(owner) != run:
+            return
         elif stage == "after" and _end(after) == "Complete":
             self.frozen.pop(owner, None)
         elif stage == "after" and _end(after) == "Failed" and owner in self.frozen:
