@@ -22,6 +22,7 @@ RIGHTS = {
     ("", "persistentvolumeclaims"): MAKES,
     (SNAPSHOTS, "volumesnapshots"): MAKES,
     ("", "pods"): ["list"],
+    ("", "podtemplates"): ["get"],
     ("", "namespaces"): ["get", "list"],
     ("events.k8s.io", "events"): ["create", "get", "patch"],
 }
@@ -34,6 +35,7 @@ WRONGS = [
     *((verb, "", "pods") for verb in CHANGES),
     *((verb, SCRIBE, kind) for verb in CHANGES for kind in ("replicationsources", "replicationdestinations")),
     *(("update", SCRIBE, f"{kind}/finalizers") for kind in ("replicationsources", "replicationdestinations")),
+    *((verb, "", "podtemplates") for verb in ("list", *CHANGES)),
     *((verb, "", "configmaps") for verb in ("get", "list", *CHANGES)),
     *((verb, "apps", "deployments") for verb in ("get", "list", *CHANGES)),
     *((verb, "", "nodes") for verb in ("get", "list", "patch")),

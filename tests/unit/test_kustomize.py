@@ -269,6 +269,7 @@ kind: ReplicationSource
 metadata: {name: nightly}
 spec:
   sourcePVC: data
+  hooks: {before: {podTemplate: freeze}, after: {podTemplate: freeze}}
   restic: {resticConfig: repository, resticArg: backup}
 ---
 apiVersion: scribe.backube/v1alpha1
@@ -285,6 +286,10 @@ apiVersion: storage.k8s.io/v1
 kind: StorageClass
 metadata: {name: fast}
 provisioner: example
+---
+apiVersion: v1
+kind: PodTemplate
+metadata: {name: freeze}
 """
 
 
@@ -299,6 +304,7 @@ def test_names_that_kustomize_changes_reach_the_custom_resources(user_overlay):
     assert secret.startswith("blue-repository-")
     assert only(objects, "ReplicationSource")["spec"] == {
         "sourcePVC": "blue-data",
+        "hooks": {"before": {"podTemplate": "blue-freeze"}, "after": {"podTemplate": "blue-freeze"}},
         "restic": {"resticConfig": secret, "resticArg": "backup"},
     }
     assert only(objects, "ReplicationDestination")["spec"]["restic"] == {
