@@ -85,6 +85,7 @@ def test_one_failure_after_another_is_one_event_with_a_count(stage, run):
         stage.tick(after=after + 1)
         stage.run_movers(UNREACHABLE)
         stage.tick(after=after + 2)
+        stage.started_a_minute_ago("ReplicationSource", "nightly")
     (failed,) = [each for each in stage.list("Event") if each["reason"] == "TransferFailed"]
     assert failed["series"]["count"] == 3
     lines = run("events", "-n", stage.namespace, "--for", "replicationsource/nightly")[1].splitlines()
