@@ -9,16 +9,15 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from itertools import chain
 from threading import Semaphore
 from typing import Final
 
 from reconciler import conditions, events
-from reconciler.bursts import Bursts, is_shared
-from reconciler.chores import combined
+from reconciler.bursts import Bursts
+from reconciler.cases import Case
 from reconciler.cluster import CONCURRENCY, Cluster
 from reconciler.errors import ClusterError, ReconcilerError
 from reconciler.groups import differences
@@ -27,13 +26,12 @@ from reconciler.leftovers import leftovers
 from reconciler.locks import explained
 from reconciler.model import API_VERSION, Rejected, Resource, Status
 from reconciler.observed import Children
-from reconciler.plans import Advance, Decision, Deletion, Finish, Wait
+from reconciler.plans import Decision, Deletion
 from reconciler.rendering import Renderer
 from reconciler.settings import Settings
 from reconciler.status import status_document
 from reconciler.steps import BUG, SUPERSEDED, Steps, Work
 from reconciler.strays import strays
-from reconciler.summary import summarized
 from reconciler.validation import fingerprint
 from reconciler.world import World, allows_hooks, look_again, observe, weighed
 
@@ -56,37 +54,6 @@ class Outcome:
     message: str = ""
     unrecorded: bool = False
     bug: bool = False
-
-
-@dataclass(slots=True, kw_only=True)
-class _Case:
-    """One CR as it was listed, and all that a tick does about it: of each volume the syncs first, then the chores."""
-
-    listed: Resource
-    parts: tuple[Work, ...]
-    now: datetime
-
-    @property
-    def status(self) -> Status:
-        volumes: defaultdict[str, list[Work]] = defaultdict(list)
-        for each in self.parts:
-            volumes[each.resource.volume].append(each)
-        statuses = {name: _combined(self.listed.status, of_it) for name, of_it in volumes.items()}
-        return summarized(self.listed, statuses, now=self.now, fingerprint=fingerprint())
-
-    @property
-    def awaits(self) -> bool:
-        return any(each.awaits for each in self.parts)
-
-    def go_on(self, written: str) -> None:
-        """After it was recorded as the version ``written``: what follows in this tick is recorded over that."""
-        self.listed = replace(self.listed, status=self.status, resource_version=written)
-        for part in self.parts:
-            part.resource, part.gate = replace(part.resource, status=part.status), None
-
-    @property
-    def is_shared(self) -> bool:
-        return any(is_shared(each) for each in self.parts)
 
 
 class Tick:
@@ -142,7 +109,7 @@ class Tick:
             outcomes += filter(None, pool.map(self._swept, unowned))
         return outcomes
 
-    def _cases(self, world: World) -> tuple[list[_Case], Bursts]:
+    def _cases(self, world: World) -> tuple[list[Case], Bursts]:
         """Everything that may need a request; idle CRs, nearly all of them, are gone after this."""
         movers = world.movers
 
@@ -159,10 +126,10 @@ class Tick:
             work[part.uid].append(
                 self._steps.item(part, decision, children=children, surroundings=surroundings, difference=split)
             )
-        cases = [_Case(listed=each, parts=tuple(work[each.uid]), now=self._now) for each in world.resources]
-        return [case for case in cases if not _is_idle(case)], bursts
+        cases = [Case(listed=each, parts=tuple(work[each.uid]), now=self._now) for each in world.resources]
+        return [case for case in cases if not case.is_idle], bursts
 
-    def _let_go(self, case: _Case) -> Outcome | None:
+    def _let_go(self, case: Case) -> Outcome | None:
         """Record a case whose hook, or mover, is to run while this tick goes on with it; an Outcome ends it here."""
         if not any(part.gate for part in case.parts):
             return None
@@ -208,13 +175,13 @@ class Tick:
             return Outcome(resource=rejected, what="Error", message=str(error), unrecorded=True)
         return Outcome(resource=rejected, what="Rejected", message=message)
 
-    def _record(self, case: _Case, *, goes_on: bool = False) -> Outcome:
+    def _record(self, case: Case, *, goes_on: bool = False) -> Outcome:
         """Write the status if it changed, open gates, tell of it, and remove what the listed status has no use for.
 
         Where somebody else wrote or deleted the CR meanwhile, all of this is the next tick's to derive again.
         """
         listed, status = case.listed, case.status
-        told = _told(case)
+        told = case.told
         written = listed.resource_version
         try:
             if status != listed.status and not (written := self._write(listed, status)):
@@ -271,44 +238,3 @@ class Tick:
                 return ""
             raise
         return str(written["metadata"]["resourceVersion"])
-
-
-def _combined(listed: Status, works: Sequence[Work]) -> Status:
-    """The status of one volume, of what a tick does for its syncs and chores."""
-    main, *chores = works
-    before = listed.volumes.get(main.resource.volume, Status()) if main.resource.volume else listed
-    return combined(before, main.status, {each.resource.chore: each.status for each in chores})
-
-
-def _is_idle(case: _Case) -> bool:
-    waits = all(isinstance(part.decision, Wait) and part.children == Children() for part in case.parts)
-    return waits and case.status == case.listed.status
-
-
-def _told(case: _Case) -> tuple[str, str]:
-    """What is said of a CR: of its syncs, unless these wait and a chore does something."""
-    acting = (part for part in case.parts if part.problem or not isinstance(part.decision, Wait))
-    if item := next(chain(acting, case.parts), None):
-        return _said(item)
-    ready = next(each for each in case.status.conditions if each.type == "Ready")
-    return ready.reason, ready.message
-
-
-def _said(item: Work) -> tuple[str, str]:
-    if item.problem:
-        return "Error", item.problem
-    match item.decision:
-        case Finish(result=result):
-            return (
-                ("Finished", result.snapshot_id)
-                if result.successful
-                else ("Failed", f"{result.reason}: {result.message}")
-            )
-        case Advance(message=message) if item.is_started:
-            return "Started", message
-        case Advance(message=message):
-            return "Running", message
-        case Wait(reason=reason, message=message):
-            return reason, message
-        case _:
-            return "Started", "dry run"

@@ -4,7 +4,7 @@ from tests.bench.client import Client
 from tests.bench.measuring import CHECKOUT, medians, ratio, run, say
 from tests.bench.population import populate
 from tests.cluster import ControlPlane
-from tests.cluster.controlplane import ESTABLISHED
+from tests.cluster.controlplane import await_definitions
 
 SIZES = (1_000, 10_000)
 RUNS = 5
@@ -47,4 +47,4 @@ def install(plane):
     plane.install_snapshot_crds()
     crds = CHECKOUT / "kustomize" / "crds"
     plane.kubectl("apply", "--server-side", f"--kustomize={crds}")
-    plane.kubectl("wait", ESTABLISHED, "--timeout=30s", "crd", "--all")
+    await_definitions(plane.kubectl, "crd", "--all")

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -20,10 +20,13 @@ from tests.cluster.processes import Daemon, ProcessDirectory
 
 SERVICE_CIDR = "10.96.0.0/16"
 API_SERVICE = "10.96.0.1"
-ESTABLISHED = '--for=jsonpath={.status.conditions[?(@.type=="Established")].status}=True'
-"""For kubectl wait: --for=condition fails of a definition that is too new to have any condition."""
-
 ADMISSION = "NodeRestriction,OwnerReferencesPermissionEnforcement"
+
+
+def await_definitions(kubectl: Callable[..., object], *definitions: str) -> None:
+    """Until the API server serves them. Of one too new to have any condition kubectl fails, so that comes last."""
+    for sign in ("jsonpath={.status.acceptedNames.listKind}", "condition=Established"):
+        kubectl("wait", f"--for={sign}", "--timeout=60s", *definitions)
 
 
 class ControlPlane:
@@ -116,7 +119,7 @@ class ControlPlane:
         """The snapshot.storage.k8s.io definitions, ready for use when it returns."""
         files = [f"--filename={path}" for path in snapshot_crds()]
         self.kubectl("apply", "--server-side", *files)
-        self.kubectl("wait", ESTABLISHED, "--timeout=30s", *files)
+        await_definitions(self.kubectl, *files)
 
     def _etcd_command(self) -> list[str]:
         client, peer = f"http://127.0.0.1:{self.etcd_port}", "http://127.0.0.1:0"

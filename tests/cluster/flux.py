@@ -26,7 +26,7 @@ from types import TracebackType
 from typing import Any
 
 from tests.cluster import builds
-from tests.cluster.controlplane import ESTABLISHED, ControlPlane, free_port
+from tests.cluster.controlplane import ControlPlane, await_definitions, free_port
 from tests.cluster.crds import flux_crds
 from tests.cluster.errors import ClusterError
 from tests.cluster.processes import Daemon, ProcessDirectory
@@ -65,7 +65,7 @@ class Flux:
         builds.build([NAME])
         files = [f"--filename={path}" for path in flux_crds()]
         self._plane.kubectl("apply", "--server-side", *files)
-        self._plane.kubectl("wait", ESTABLISHED, "--timeout=30s", *files)
+        await_definitions(self._plane.kubectl, *files)
         self._server = _serve(self._archives)
         try:
             self._start()

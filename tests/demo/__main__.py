@@ -20,7 +20,7 @@ from rich.console import Console
 
 from tests import cluster
 from tests.cluster.builds import kubectl
-from tests.cluster.controlplane import ESTABLISHED
+from tests.cluster.controlplane import await_definitions
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
@@ -80,7 +80,7 @@ class Demo:
             built = self.kubectl("kustomize", folder)
         self.apply(*yaml.safe_load_all(built))
         crds = ("crd/replicationsources.scribe.backube", "crd/replicationdestinations.scribe.backube")
-        self.kubectl("wait", ESTABLISHED, "--timeout=60s", *crds)
+        await_definitions(self.kubectl, *crds)
 
     def replication(self, kind: str, token: str) -> dict[str, Any]:
         """A custom resource of the seed, and a manual token: its schedule would keep you waiting for ten minutes."""

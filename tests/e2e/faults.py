@@ -59,14 +59,12 @@ def stopped_kubelet():
 
 @contextmanager
 def other_movers(stage, folder, *changes, image=cluster.MOVER):
-    """Meanwhile ticks use an administrator's own mover.yaml.j2; each change is (ours, theirs)."""
+    """Meanwhile ticks use an administrator's own templates; each change is (ours, theirs), in whichever has ours."""
     ours = stage._renderer
     templates = Path(shutil.copytree(ours._folder, folder / "templates"))
-    text = (templates / "mover.yaml.j2").read_text()
     for old, new in changes:
-        assert old in text
-        text = text.replace(old, new)
-    (templates / "mover.yaml.j2").write_text(text)
+        (file,) = [each for each in templates.glob("*.j2") if old in each.read_text()]
+        file.write_text(file.read_text().replace(old, new))
     stage._renderer = Renderer(templates, image=image)
     try:
         yield

@@ -21,7 +21,7 @@ from kubernetes.client import Configuration
 from reconciler.cluster import ApiServer
 from reconciler.tick import Tick
 from tests import cluster
-from tests.cluster.controlplane import ESTABLISHED
+from tests.cluster.controlplane import await_definitions
 from tests.cluster.objectstore import BUCKETS, PASSWORD, SECRET_KEY
 from tests.cluster.paths import LOGS
 from tests.e2e.volumes import host_folder
@@ -81,7 +81,7 @@ class Installation:
         patches = [{"target": {"kind": "CronJob"}, "patch": asleep}]
         apply(*yaml.safe_load_all(overlay(base=base, images=images, patches=patches, **more)))
         crds = ("crd/replicationsources.scribe.backube", "crd/replicationdestinations.scribe.backube")
-        kubectl("wait", ESTABLISHED, "--timeout=60s", *crds)
+        await_definitions(kubectl, *crds)
 
     @contextmanager
     def awake(self):

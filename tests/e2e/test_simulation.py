@@ -17,12 +17,12 @@ def test_the_simulation_and_real_movers_agree_over_a_compressed_hour(stage):
     stage.claim()
     with stage.volume() as root:
         (root / "file").write_bytes(b"content")
-    start = datetime.now(UTC).replace(microsecond=0)
+    soon = f"{(datetime.now(UTC) + timedelta(minutes=3)).minute} * * * *"
     for name, trigger in {
         "often": {"schedule": "*/20 * * * *"},
         "hashed": {"schedule": "H/30 * * * *"},
-        "early": {"schedule": f"{start.minute} * * * *", "spread": "40m"},
-        "late": {"schedule": f"{start.minute} * * * *", "spread": "40m", "jitter": "5m"},
+        "early": {"schedule": soon, "spread": "40m"},
+        "late": {"schedule": soon, "spread": "40m", "jitter": "5m"},
         "asked": {"schedule": "@yearly", "manual": "now"},
     }.items():
         stage.source(name, trigger=trigger)

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.e2e
 HOUR, DAY = 3600, 86400
 PATIENCE = 130  # seconds after which a slow driver or a busy cluster is told
 NOWHERE = ("restartPolicy: Never", "restartPolicy: Never\n      nodeSelector: {example.org/nowhere: here}")
-LITTLE_MEMORY = ("memory: 128Mi", "memory: 24Mi\n            limits:\n              memory: 24Mi")
+LITTLE_MEMORY = ("memory: 128Mi", "memory: 24Mi\n  limits:\n    memory: 24Mi")
 SHORT_ALLOWANCE = ("value: {{ timeout | string }}", 'value: "4"')
 SHORT_DEADLINE = ("activeDeadlineSeconds: {{ timeout + 3600 }}", "activeDeadlineSeconds: 6")
 

@@ -18,7 +18,7 @@ import yaml
 
 from reconciler import assets
 from tests.cluster import ControlPlane
-from tests.cluster.controlplane import ESTABLISHED
+from tests.cluster.controlplane import await_definitions
 from tests.cluster.waiting import wait_for
 from tests.integration.stage import CHILDREN, RESOURCES, Api, Refusal, Stage
 
@@ -31,7 +31,7 @@ def plane():
     with ControlPlane() as plane:
         plane.install_snapshot_crds()
         plane.kubectl("apply", "--server-side", f"--kustomize={ROOT / 'kustomize' / 'crds'}")
-        plane.kubectl("wait", ESTABLISHED, "--timeout=30s", "crd", *CRDS)
+        await_definitions(plane.kubectl, "crd", *CRDS)
         wait_for("every kind to be served", lambda: _serves(Api(plane.kubeconfig)), timeout=30)
         yield plane
 

@@ -13,7 +13,7 @@ import yaml
 
 from reconciler import assets
 from tests.cluster import ControlPlane
-from tests.cluster.controlplane import ESTABLISHED
+from tests.cluster.controlplane import await_definitions
 from tests.docs.commands import ROOT, Command, File, pages, steps
 from tests.docs.running import Scratch
 from tests.integration.stage import Api, Stage
@@ -37,7 +37,7 @@ def plane():
         for folder in ("crds", "overlays/cluster"):
             plane.kubectl("apply", "--server-side", f"--kustomize={ROOT / 'kustomize' / folder}")
         kinds = ("crd/replicationsources.scribe.backube", "crd/replicationdestinations.scribe.backube")
-        plane.kubectl("wait", ESTABLISHED, "--timeout=30s", *kinds)
+        await_definitions(plane.kubectl, *kinds)
         yield plane
     for child in plane.processes._children.values():
         child.wait()

@@ -16,6 +16,7 @@ from tests.docs.running import Scratch
 BIN = Path(sys.executable).parent
 NOT_RUN = {
     "README.md": 4,
+    "docs/alerts.md": 2,
     "docs/comparison.md": 1,
     "docs/how-to/locked-repository.md": 2,
     "docs/how-to/move-from-volsync.md": 1,
