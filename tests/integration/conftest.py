@@ -226,7 +226,7 @@ class Command:
     def run(self, *arguments, kubeconfig, **environment):
         """(exit code, standard output, standard error)."""
         with self.start(*arguments, kubeconfig=kubeconfig, **environment) as process:
-            output, errors = process.communicate(timeout=60)
+            output, errors = process.communicate(timeout=180)
         return process.returncode, output, errors
 
 
