@@ -1288,11 +1288,12 @@ def test_no_secret_is_reported_as_a_host(mover):
 
 UNLOCK = {"QUILL_LOCKS": f"{LOCK_IDS[0]} {LOCK_IDS[2]}", "QUILL_LOCK_PID": "1"}
 GONE = Reply(out=f"{LOCK_IDS[1]}\n")
-FRESH = held_by("laptop", since=long_ago(20))
 
 
-def unlocking(mover, *lists, cat=FRESH, **replies):
-    return mover.run("unlock", {"list": list(lists), "cat": [CONFIG, cat], "unlock": Reply(), **replies}, **UNLOCK)
+def unlocking(mover, *lists, cat=None, **replies):
+    """An unlock beside somebody else's lock, which is fresh unless ``cat`` says otherwise."""
+    held = cat or held_by("laptop", since=long_ago(20))
+    return mover.run("unlock", {"list": list(lists), "cat": [CONFIG, held], "unlock": Reply(), **replies}, **UNLOCK)
 
 
 def test_unlock_removes_a_dead_movers_lock_and_makes_sure(mover):
