@@ -18,7 +18,7 @@ from reconciler.decision import decide, next_start
 from reconciler.hashed import fraction
 from reconciler.holds import RESTORE
 from reconciler.model import Action, CopyMethod, Key, Resource, Run, Status
-from reconciler.naming import child_name
+from reconciler.naming import child_name, repository_of
 from reconciler.observed import Children, Job, JobState, Pod, Snapshot, Surroundings, Volume
 from reconciler.permission import admitted
 from reconciler.planning import blocked_starts, start_plan
@@ -259,7 +259,7 @@ def _stop_mover(part: _Part, now: datetime) -> None:
 
 
 def _success(resource: Resource) -> Mapping[str, str]:
-    known = resource.status.repository_id or f"{resource.namespace}/{resource.spec.secret}"
+    known = resource.status.repository_id or repository_of(resource)
     return {"result": "Successful", "repositoryID": known}
 
 
