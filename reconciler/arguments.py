@@ -25,6 +25,11 @@ def add_files(parser: argparse.ArgumentParser, *, required: bool = False) -> Non
     complete_files(given)
 
 
+def add_time(parser: argparse.ArgumentParser) -> None:
+    """``--at``: of a verb that tells what is so at a time."""
+    parser.add_argument("--at", type=instant, metavar="TIME", help="an RFC 3339 time (default: now)")
+
+
 def complete_files(option: argparse.Action) -> None:
     """Let the shell complete the option's value to a file."""
     option.complete = {"bash": "_shtab_compgen_files", "zsh": "_files"}  # type: ignore[attr-defined]

@@ -6,7 +6,7 @@ what keeps that from happening. One that has failed for good is said by the CR's
 their tools look at. Pure.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -36,7 +36,7 @@ def with_chores(
     wanted = dict(_specs(resource.spec)) if listed.last_sync_time else {}
     if dead_locks:
         wanted[Chore.UNLOCK] = _unlock(resource, token_of(dead_locks[0]))
-    ending = [chore for chore in Chore if chore in left or _is_outstanding(listed.chores.get(chore))]
+    ending = [chore for chore in Chore if chore in left or listed.chores.get(chore, Status()).outstanding]
     ended = {each: replace(resource.spec, paused=True, action=_ACTIONS[each]) for each in ending if each not in wanted}
     chores = [
         _chore(resource, name, spec, dead_locks=dead_locks if name == Chore.UNLOCK else ())
@@ -44,6 +44,11 @@ def with_chores(
     ]
     chores += [_unsaid(_chore(resource, name, spec, dead_locks=())) for name, spec in ended.items()]
     return replace(resource, status=_own(listed)), *chores
+
+
+def parts_of(resources: Iterable[Resource]) -> Iterator[Resource]:
+    """Each of them, of which nothing is left in a cluster, and its chores."""
+    return (part for each in resources for part in with_chores(each))
 
 
 def combined(listed: Status, main: Status, chores: Mapping[str, Status]) -> Status:
@@ -109,10 +114,6 @@ def _unsaid(chore: Resource) -> Resource:
     """Without what it found: nobody asks for that any more."""
     conditions = tuple(each for each in chore.status.conditions if each.type != "Proven")
     return replace(chore, status=replace(chore.status, conditions=conditions))
-
-
-def _is_outstanding(status: Status | None) -> bool:
-    return status is not None and status.current_run is not None and status.next_retry_time is None
 
 
 def _own(listed: Status) -> Status:

@@ -57,9 +57,8 @@ def outstanding_run(resource: Resource, children: Children) -> Run | None:
     It is the one in status, or that of a Job which a tick applied before it was killed: such a Job is younger than
     every start that was recorded.
     """
-    status = resource.status
-    if status.current_run and not status.next_retry_time:
-        return status.current_run
+    if recorded := resource.status.outstanding:
+        return recorded
     unrecorded = [job for job in children.jobs if not job.deleting and is_unrecorded(resource, job)]
     return max(unrecorded, key=lambda job: job.created).run if unrecorded else None
 

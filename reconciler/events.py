@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from reconciler.hooks import COMPLAINT
-from reconciler.model import API_VERSION, Action, Rejected, Resource, Run, Status
+from reconciler.model import API_VERSION, Action, Rejected, Resource, Status
 from reconciler.naming import event_name
 from reconciler.timetable import MISSED_LIMIT
 
@@ -96,7 +96,7 @@ def _missed(before: Status, after: Status) -> Note | None:
 
 
 def _started(before: Status, after: Status, action: str) -> Note | None:
-    run = _outstanding(after)
+    run = after.outstanding
     if run is None or run == before.current_run:
         return None
     message = f"{action} for {run.token} started (attempt {run.attempt})"
@@ -128,13 +128,9 @@ def _subject(action: str) -> str:
 
 def _has_ended(before: Status, after: Status) -> bool:
     """Whether a run ended in between; its result says nothing of that, two in a row may well be equal."""
-    if run := _outstanding(before):
-        return _outstanding(after) != run
-    return _outstanding(after) is None and after.last_sync_start_time != before.last_sync_start_time
-
-
-def _outstanding(status: Status) -> Run | None:
-    return None if status.next_retry_time else status.current_run
+    if run := before.outstanding:
+        return after.outstanding != run
+    return after.outstanding is None and after.last_sync_start_time != before.last_sync_start_time
 
 
 def _hook(before: Status, after: Status) -> Note | None:

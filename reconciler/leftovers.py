@@ -52,10 +52,10 @@ def _is_worth_keeping(resource: Resource, job: Job, *, now: datetime) -> bool:
 
 
 def _is_needed(resource: Resource, job: Job) -> bool:
-    current = resource.status.current_run
+    current = resource.status.outstanding
     if is_unrecorded(resource, job):
         return True
-    if current is None or resource.status.next_retry_time:
+    if current is None:
         return False
     return (job.run.token, job.run.attempt) == (current.token, current.attempt)
 

@@ -282,6 +282,11 @@ class Status:
     chores: Mapping[str, "Status"] = field(default_factory=dict)
     volumes: Mapping[str, "Status"] = field(default_factory=dict)
 
+    @property
+    def outstanding(self) -> Run | None:
+        """The run whose end is not recorded yet; one that waits to be tried again has ended."""
+        return None if self.next_retry_time else self.current_run
+
 
 Key = tuple[str, str, str]
 """What tells one of the resources of a tick from every other: the CR's uid, which claim of it, and which chore."""

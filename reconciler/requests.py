@@ -78,8 +78,8 @@ def _together(stages: Mapping[str, Stage]) -> Stage:
 def _before(status: Status) -> str:
     """What a run that has not begun waits for."""
     ready, busy = (_condition(status, kind) for kind in ("Ready", "Synchronizing"))
-    if status.current_run and not status.next_retry_time:
-        return f"waiting for the end of the run under way, {status.current_run.token}"
+    if run := status.outstanding:
+        return f"waiting for the end of the run under way, {run.token}"
     if busy.reason == QUEUED:
         return f"queued: {busy.message}"
     if busy.reason == "Suspended":

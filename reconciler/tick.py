@@ -33,7 +33,7 @@ from reconciler.status import status_document
 from reconciler.steps import BUG, SUPERSEDED, Steps, Work
 from reconciler.strays import strays
 from reconciler.validation import fingerprint
-from reconciler.world import World, allows_hooks, look_again, observe, weighed
+from reconciler.world import World, look_again, observe, weighed
 
 DELETIONS: Final = 200
 """How many children a tick deletes at most: no mistake of whoever made or labelled them costs more in a minute."""
@@ -154,7 +154,7 @@ class Tick:
         return True
 
     def _rejection(self, world: World, rejected: Rejected) -> Outcome:
-        allowed = allows_hooks(world.namespaces.get(rejected.namespace, {}))
+        allowed = world.surroundings_of(rejected).hooks_allowed
         owing = [(each, world.children_of(each)) for each in world.parts_of(rejected)]
         problems = [
             run_owed(self._cluster, each, children, decision=None, allowed=allowed, now=self._now)[1]

@@ -51,7 +51,7 @@ def chosen(resource: Resource) -> tuple[str, ...]:
 
 def is_outstanding(status: Status) -> bool:
     """Whether a run of a claim, or of a chore of it, has not ended yet."""
-    return any(each.current_run and not each.next_retry_time for each in (status, *status.chores.values()))
+    return any(each.outstanding for each in (status, *status.chores.values()))
 
 
 def _part(resource: Resource, name: str, *, is_wanted: bool) -> Resource:

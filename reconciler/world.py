@@ -77,13 +77,13 @@ class World:
         """Every Job of ours, also one whose CR is not valid any more."""
         return tuple(job for children in self.children.values() for job in children.jobs)
 
-    def surroundings_of(self, resource: Resource) -> Surroundings:
+    def surroundings_of(self, resource: Resource | Rejected) -> Surroundings:
         """The claims of a CR's namespace, and an admin's word on it; pods and PodTemplates are in look_around."""
         annotations = self.namespaces.get(resource.namespace, {})
         return Surroundings(
             claims=self.claims.get(resource.namespace, {}),
             privileged_movers=annotations.get(PRIVILEGED_MOVERS) == "true",
-            hooks_allowed=allows_hooks(annotations),
+            hooks_allowed=annotations.get(HOOKS) == "true",
         )
 
 
@@ -139,11 +139,6 @@ def judge(raw: Object) -> Resource | Rejected:
             pass  # somebody wrote its status; the validator says what is wrong with it
     verdict = validate(raw)
     return verdict if isinstance(verdict, Resource) else replace(_rejected(raw), problems=verdict)
-
-
-def allows_hooks(annotations: Mapping[str, str]) -> bool:
-    """Whether an administrator has allowed hooks in the namespace that has these annotations."""
-    return annotations.get(HOOKS) == "true"
 
 
 def list_snapshots(cluster: Cluster, *, namespace: str | None) -> Mapping[Family, tuple[Snapshot, ...]]:

@@ -11,9 +11,9 @@ from functools import partial
 from pathlib import Path
 
 from reconciler import findings, offline
-from reconciler.arguments import add_cluster_arguments, add_files, instant
+from reconciler.arguments import add_cluster_arguments, add_files, add_time
 from reconciler.caps import Crowd
-from reconciler.chores import with_chores
+from reconciler.chores import parts_of
 from reconciler.decision import decide, next_start
 from reconciler.groups import group_of
 from reconciler.holds import is_switched_off, paused
@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's options."""
     add_cluster_arguments(parser)
     add_files(parser)
-    parser.add_argument("--at", type=instant, metavar="TIME", help="an RFC 3339 time (default: now)")
+    add_time(parser)
     parser.add_argument("--detailed-exitcode", action="store_true", help="exit with 2 when there is something to do")
     parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="how to print (default: text)")
 
@@ -90,7 +90,7 @@ def _of_files(
         for each in world.resources
         if args.namespace in (None, each.namespace)
     ]
-    parts = placed(part for each in looked_at for part in with_chores(each))
+    parts = placed(parts_of(looked_at))
     crowd = Crowd(caps=settings.caps, claims=world.claims)
     decided = admitted(((each, decide(each, Children(), now=at)) for each in parts), crowd, now=at)
     for note in world.notes:

@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 
 from reconciler import findings, offline
-from reconciler.arguments import add_files, complete_folders, instant
-from reconciler.chores import with_chores
+from reconciler.arguments import add_files, add_time, complete_folders
+from reconciler.chores import parts_of
 from reconciler.collisions import REASON as COLLISION
 from reconciler.decision import decide
 from reconciler.errors import SetupError
@@ -34,7 +34,7 @@ EXAMPLES = """
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's options."""
     add_files(parser, required=True)
-    parser.add_argument("--at", type=instant, metavar="TIME", help="an RFC 3339 time (default: now)")
+    add_time(parser)
     folder = parser.add_argument(
         "--templates",
         type=Path,
@@ -85,7 +85,7 @@ def _bodies(
 
 def _due(resources: Iterable[Resource], at: datetime) -> Iterator[tuple[Resource, Run]]:
     """The runs that would start, and a word on those that others keep from it."""
-    parts = placed(part for each in resources for part in with_chores(each))
+    parts = placed(parts_of(resources))
     for resource, decision in admitted(((each, decide(each, Children(), now=at)) for each in parts), now=at):
         if isinstance(decision, Start):
             yield resource, decision.run

@@ -9,8 +9,8 @@ from datetime import datetime
 from pathlib import Path
 
 from reconciler import findings, offline
-from reconciler.arguments import add_cluster_arguments, add_files, complete_files, instant
-from reconciler.chores import with_chores
+from reconciler.arguments import add_cluster_arguments, add_files, add_time, complete_files
+from reconciler.chores import parts_of
 from reconciler.errors import SetupError
 from reconciler.forecast import DAY, STEP, able, load, occurrences
 from reconciler.model import Resource, Status
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's options."""
     add_cluster_arguments(parser)
     add_files(parser)
-    parser.add_argument("--at", type=instant, metavar="TIME", help="an RFC 3339 time (default: now)")
+    add_time(parser)
     shown = parser.add_mutually_exclusive_group()
     page = shown.add_argument("--html", metavar="FILE", help="write one self-contained page; - is standard output")
     complete_files(page)
@@ -75,7 +75,7 @@ def _of_files(args: argparse.Namespace, now: datetime) -> _Report:
     for each in planned:
         if saved_volumes(each):
             claims.setdefault(each.namespace, {}).update(world.surroundings_of(each).claims)
-    parts = [part for each in world.resources for part in with_chores(each)]
+    parts = list(parts_of(world.resources))
     seen = overview(planned, (), claims, now=now)
     return _with_load(args, seen, parts, now=now, found=world.findings)
 

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from reconciler import findings, offline
-from reconciler.arguments import add_cluster_arguments, add_files, instant
-from reconciler.chores import with_chores
+from reconciler.arguments import add_cluster_arguments, add_files, add_time
+from reconciler.chores import parts_of
 from reconciler.decision import next_start
 from reconciler.forecast import (
     DAY,
@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's options."""
     add_cluster_arguments(parser)
     add_files(parser)
-    parser.add_argument("--at", type=instant, metavar="TIME", help="an RFC 3339 time (default: now)")
+    add_time(parser)
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--calendar", action="store_true", help="show how many run at once, for every ten minutes")
     shown.add_argument("--suggest", action="store_true", help="show which spread would flatten the load")
@@ -88,7 +88,7 @@ def _day(args: argparse.Namespace, now: datetime) -> Day:
         found = world.findings
         for note in world.notes:
             print(note, file=sys.stderr)
-        listed = [part for each in world.resources for part in with_chores(each)]
+        listed = list(parts_of(world.resources))
     else:
         listed = _of_cluster(args, now)
     resources = [each for each in placed(listed) if args.namespace in (None, each.namespace)]

@@ -16,7 +16,7 @@ from rich.progress import Progress
 
 from reconciler import findings, offline
 from reconciler.arguments import add_files, duration, instant, rate, span
-from reconciler.chores import with_chores
+from reconciler.chores import parts_of
 from reconciler.errors import SetupError
 from reconciler.forecast import peak_of
 from reconciler.model import Key, Resource
@@ -81,7 +81,7 @@ def run(args: argparse.Namespace, *, now: datetime) -> int:
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("simulating", total=(end - start).total_seconds())
         done = simulated(
-            (part for each in world.resources for part in with_chores(each)),
+            parts_of(world.resources),
             world.surroundings_of,
             start=start,
             end=end,

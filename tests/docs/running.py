@@ -4,6 +4,9 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.cluster import kubectl
@@ -49,3 +52,26 @@ class Scratch:
             assert done.returncode in (0, 2), about
         else:
             assert done.returncode == 0, about
+
+
+@contextmanager
+def meanwhile(work: Callable[[], None], *, every: float) -> Iterator[None]:
+    """Work is done again and again until the block ends, with pauses of so many seconds; all of it must go well."""
+    over = threading.Event()
+    trouble: list[Exception] = []
+
+    def go_on() -> None:
+        while not over.wait(every):
+            try:
+                work()
+            except Exception as error:  # noqa: BLE001 - told below, in the test's own thread
+                trouble.append(error)
+
+    thread = threading.Thread(target=go_on)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+    assert trouble == []

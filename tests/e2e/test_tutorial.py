@@ -5,8 +5,6 @@ Of the tabs it is kubectl's; the others are not run, and say so. Ticks come ever
 """
 
 import os
-import threading
-from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pytest
@@ -15,7 +13,7 @@ import yaml
 from reconciler.tick import Tick
 from tests import cluster
 from tests.docs.commands import ROOT, File, steps
-from tests.docs.running import Scratch
+from tests.docs.running import Scratch, meanwhile
 from tests.e2e.stage import IMAGES, Repository, kubectl
 
 pytestmark = pytest.mark.e2e
@@ -70,24 +68,11 @@ def own(file, folder, repository):
     return File(file.name, yaml.safe_dump_all(documents))
 
 
-@contextmanager
 def ticking(quill):
     """Ticks with the rights of Quill's account, one after another, over whatever is there."""
-    over, trouble = threading.Event(), []
 
     def work():
-        while not over.wait(1):
-            try:
-                outcomes = Tick(quill.account, quill.renderer, now=datetime.now(UTC)).run(settle=10)
-                trouble.extend(each for each in outcomes if each.bug)
-            except Exception as error:  # noqa: BLE001 - told below, in the test's own thread
-                trouble.append(error)
+        outcomes = Tick(quill.account, quill.renderer, now=datetime.now(UTC)).run(settle=10)
+        assert [each for each in outcomes if each.bug] == []
 
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
-    assert trouble == []
+    return meanwhile(work, every=1)

@@ -58,6 +58,12 @@ def _source(health, **row):
     return _state("ReplicationSource", health, **row)
 
 
+def _end(stage, *report):
+    """The movers that run end, and a tick sees it."""
+    stage.run_movers(*report)
+    stage.tick(after=5)
+
+
 def _copy(health, **row):
     return _state("ReplicationDestination", health, **row)
 
@@ -121,30 +127,26 @@ def running(stage):
 @_source("Healthy", by="Ready", ready=("True", "WaitingForSchedule"))
 def succeeded(stage):
     running(stage)
-    stage.run_movers()
-    stage.tick(after=5)
+    _end(stage)
 
 
 @_source("Healthy", by="Ready", ready=("True", "WaitingForManual"))
 def waiting_for_manual(stage):
     stage.source(spec={"trigger": {"manual": "first"}}, restic=_LIVE)
     stage.tick()
-    stage.run_movers()
-    stage.tick(after=5)
+    _end(stage)
 
 
 @_source("Progressing", by="Reconciling", ready=("False", "ProgressingWithRetry"))
 def retrying(stage):
     running(stage)
-    stage.run_movers(UNREACHABLE)
-    stage.tick(after=5)
+    _end(stage, UNREACHABLE)
 
 
 @_source("Degraded", by="Stalled", ready=("False", "WrongPassword"))
 def stalled(stage):
     running(stage)
-    stage.run_movers(WRONG_PASSWORD)
-    stage.tick(after=5)
+    _end(stage, WRONG_PASSWORD)
 
 
 @_source("Progressing", by="Reconciling", ready=("False", "ProgressingWithRetry"))
@@ -231,8 +233,7 @@ def waiting_for_a_failed_restore(stage):
 @_source("Degraded", by="Stalled", ready=("False", "VolumeShrunk"))
 def shrunken(stage):
     running(stage)
-    stage.run_movers(_SHRUNKEN)
-    stage.tick(after=5)
+    _end(stage, _SHRUNKEN)
 
 
 @_source("Degraded", by="Stalled", ready=("False", "RepositoryDamaged"))
@@ -240,8 +241,7 @@ def damaged(stage):
     """Its backups are well; what is there is not."""
     backed_up(stage, verify={"schedule": stage.schedule})
     stage.tick()
-    stage.run_movers(_DAMAGE)
-    stage.tick(after=5)
+    _end(stage, _DAMAGE)
 
 
 @_source("Progressing", by="Reconciling", ready=("False", "RepositoryUnreachable"))
@@ -295,8 +295,7 @@ def copy_running(stage):
 @_copy("Healthy", by="Ready", ready=("True", "Progressing"))
 def copy_taking_its_image(stage):
     copy_running(stage)
-    stage.run_movers()
-    stage.tick(after=5)
+    _end(stage)
 
 
 @_copy("Healthy", by="Ready", ready=("True", "WaitingForSchedule"))
@@ -309,15 +308,13 @@ def copy_succeeded(stage):
 @_copy("Progressing", by="Reconciling", ready=("False", "ProgressingWithRetry"))
 def copy_retrying(stage):
     copy_running(stage)
-    stage.run_movers(UNREACHABLE)
-    stage.tick(after=5)
+    _end(stage, UNREACHABLE)
 
 
 @_copy("Degraded", by="Stalled", ready=("False", "AmbiguousIdentity"))
 def copy_stalled(stage):
     copy_running(stage)
-    stage.run_movers(_AMBIGUOUS)
-    stage.tick(after=5)
+    _end(stage, _AMBIGUOUS)
 
 
 @_copy("Healthy", by="Ready", ready=("True", "Suspended"))

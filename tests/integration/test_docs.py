@@ -4,8 +4,6 @@ The pages take for granted that Quill is installed, that namespaces, volumes and
 that somebody runs movers: here a thread does, and the CronJob's ticks. The tutorial has a real cluster (tests/e2e).
 """
 
-import threading
-from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pytest
@@ -15,7 +13,7 @@ from reconciler import assets
 from tests.cluster import ControlPlane
 from tests.cluster.controlplane import await_definitions
 from tests.docs.commands import ROOT, Command, File, pages, steps
-from tests.docs.running import Scratch
+from tests.docs.running import Scratch, meanwhile
 from tests.integration.stage import Api, Stage
 
 pytestmark = pytest.mark.integration
@@ -77,30 +75,17 @@ def kubeconfig(plane, tmp_path_factory):
     return path
 
 
-@contextmanager
 def at_work(stages):
     """The CronJob and all controllers, until the block ends."""
-    over, trouble = threading.Event(), []
 
     def work():
-        try:
-            while not over.wait(0.2):
-                for stage in stages:
-                    stage.now = datetime.now(UTC)
-                    stage.tick()
-                    stage.take_snapshots()
-                    stage.run_movers()
-        except Exception as error:  # noqa: BLE001 - told below, in the test's own thread
-            trouble.append(error)
+        for stage in stages:
+            stage.now = datetime.now(UTC)
+            stage.tick()
+            stage.take_snapshots()
+            stage.run_movers()
 
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
-    assert trouble == []
+    return meanwhile(work, every=0.2)
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-from copy import deepcopy
 
 import pytest
 import yaml
@@ -32,9 +31,9 @@ def namespace(plane):
     apply(plane, [moved(each) for each in built("overlays/cluster") if each["kind"] == "Namespace"])
 
 
-def moved(body):
-    """In a namespace that no other test installs Quill in, and removes it from."""
-    return json.loads(json.dumps(body).replace("quill-system", "quill-of-a-dry-run"))
+def moved(body, namespace="quill-of-a-dry-run"):
+    """In another namespace, such as one that no other test installs Quill in, and removes it from."""
+    return json.loads(json.dumps(body).replace("quill-system", namespace))
 
 
 @pytest.mark.parametrize("name", FOLDERS)
@@ -106,9 +105,9 @@ def test_two_shards_tick_at_once_and_each_serves_its_own(plane, new_stage, quill
     """Each with the account of its shard, which has no right in the other's namespace."""
     stages = [new_stage(), new_stage()]
     for stage in stages:
-        for body in deepcopy(built("components/sharded")):
+        for body in built("components/sharded"):
             if body["kind"] in ("Role", "RoleBinding", "ServiceAccount"):
-                apply(plane, [json.loads(json.dumps(body).replace("quill-system", stage.namespace))])
+                apply(plane, [moved(body, stage.namespace)])
         stage.source(spec={"trigger": {"runOnCreate": True}}, restic={"resticConfig": "shared"})
     accounts = [f"system:serviceaccount:{each.namespace}:quill" for each in stages]
     ticks = [
