@@ -6,6 +6,7 @@ The message is one JSON object, cut by kubelet at 4096 bytes; its short fields c
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -60,13 +61,22 @@ def result_of(job: Job, pods: tuple[Pod, ...]) -> MoverResult:
     if job.state is JobState.COMPLETE:
         return told if told and told.successful else MoverResult(successful=True, message="the mover left no report")
     if told and not told.successful:
-        return told
+        return _explained(told, job)
     ends = [pod.termination_reason for pod in pods if pod.job_name == job.name]
     reason = next((each for each in (*ends, job.failure_reason) if each in FAILURES), "MoverFailed")
     message = job.failure_message or f"mover Job {job.name} failed"
     if not ends and reason == "MoverFailed":
         reason, message = "MoverLost", f"the pod of mover Job {job.name} was deleted before its result was seen"
     return MoverResult(successful=False, reason=reason, message=message)
+
+
+def _explained(told: MoverResult, job: Job) -> MoverResult:
+    """A mover that is told to stop does not know by whom. It was its Job, if that says why it ended, such as a deadline;
+    whether the pod is still there to be read is up to the garbage collector.
+    """
+    if told.reason != "Interrupted" or job.failure_reason not in FAILURES:
+        return told
+    return replace(told, reason=job.failure_reason, message=job.failure_message or told.message)
 
 
 def lost_result(run: Run) -> MoverResult:

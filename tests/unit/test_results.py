@@ -15,9 +15,11 @@ from tests.unit.statuses import FULL
 
 DONE = make_job(state=JobState.COMPLETE)
 FAILED = make_job(state=JobState.FAILED, failure_reason="BackoffLimitExceeded", failure_message="no more attempts")
+LATE = replace(FAILED, failure_reason="DeadlineExceeded")
 SUMMARY = {"files_new": 3, "total_bytes_processed": 2**40, "total_duration": 1.25}
 SUCCESS = {"result": "Successful", "repositoryID": "1f", "snapshotID": "5e", "phase": "backup", "summary": SUMMARY}
 FAILURE = {"result": "Failed", "reason": "WrongPassword", "phase": "open", "message": "wrong password or no key found"}
+STOPPED = {"result": "Failed", "reason": "Interrupted", "phase": "backup", "message": "the mover was told to stop"}
 
 
 NAMELESS = make_job(state=JobState.FAILED, name="m")
@@ -51,9 +53,12 @@ def test_a_failure_is_what_the_mover_reported():
 @pytest.mark.parametrize(
     ("job", "pods", "reason", "message"),
     [
+        pytest.param(LATE, [said(LATE, STOPPED)], "DeadlineExceeded", UNSAID[1], id="late-and-told"),
+        pytest.param(LATE, [said(LATE, FAILURE)], "WrongPassword", FAILURE["message"], id="late-for-a-reason"),
+        pytest.param(FAILED, [said(FAILED, STOPPED)], "Interrupted", STOPPED["message"], id="told"),
         pytest.param(DONE, [], "", "the mover left no report", id="done-without-a-pod"),
         pytest.param(DONE, [said(DONE, FAILURE)], "", "the mover left no report", id="done-after-a-failed-pod"),
-        pytest.param(replace(FAILED, failure_reason="DeadlineExceeded"), [], "DeadlineExceeded", UNSAID[1], id="late"),
+        pytest.param(LATE, [], "DeadlineExceeded", UNSAID[1], id="late"),
         pytest.param(FAILED, [make_pod(FAILED)], *UNSAID, id="pod-without-a-message"),
         pytest.param(FAILED, [said(make_job(name="other"), FAILURE)], "MoverLost", LOST, id="pod-of-another"),
         pytest.param(FAILED, [said(FAILED, SUCCESS)], *UNSAID, id="failed-after-success"),
