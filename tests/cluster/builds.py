@@ -1,4 +1,7 @@
-"""Go binaries of the cluster and its tests, built once from the modules under go/ and cached outside the checkout."""
+"""Go binaries of the cluster and its tests, built once from the modules under go/ and cached outside the checkout.
+
+The modules are one workspace: they share the versions of their libraries, and what the compiler made of these.
+"""
 
 import contextlib
 import hashlib
@@ -46,7 +49,7 @@ NODE = tuple(name for name in PACKAGES if name not in _OTHERS)
 
 @dataclass(frozen=True)
 class Target:
-    """One binary and where it is kept; the folder changes with every input of the build."""
+    """One binary and where it is kept; the folder changes with every input of the build, all modules' versions among them."""
 
     name: str
     module: Path
@@ -55,7 +58,7 @@ class Target:
     @property
     def path(self) -> Path:
         digest = hashlib.sha256()
-        for part in (self.module / "go.mod", self.module / "go.sum", *sorted(self.module.glob("*.go"))):
+        for part in (*sorted(GO_MODULES.glob("**/go.*")), *sorted(self.module.glob("*.go"))):
             digest.update(part.read_bytes())
         digest.update(repr((self.flags, self.ldflags)).encode())
         return cache() / "bin" / f"{self.module.name}-{digest.hexdigest()[:12]}" / self.name
@@ -121,8 +124,8 @@ def build(names: Iterable[str]) -> None:
 
 def source(folder: str, module: str) -> Path:
     """Folder of a Go module's sources in the version that go/<folder>/go.mod pins."""
-    command = ["go", "mod", "download", "-json", module]
-    done = subprocess.run(command, cwd=GO_MODULES / folder, capture_output=True, text=True, check=False)
+    command, env = ["go", "mod", "download", "-json", module], {**os.environ, "GOWORK": "off"}
+    done = subprocess.run(command, cwd=GO_MODULES / folder, env=env, capture_output=True, text=True, check=False)
     if done.returncode:
         raise ClusterError(f"cannot download the Go module {module}: {done.stderr.strip() or done.stdout.strip()}")
     return Path(json.loads(done.stdout)["Dir"])
