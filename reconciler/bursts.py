@@ -14,8 +14,8 @@ from reconciler.model import GroupStatus, Rejected, Resource
 from reconciler.naming import child_name
 from reconciler.observed import Snapshot
 from reconciler.plans import Advance
-from reconciler.status import parse_time
 from reconciler.steps import Steps, Work
+from reconciler.timestamps import parse_time
 
 Shared = tuple[str, str, str]
 """What runs are shared by: namespace, group and the token of the slot."""

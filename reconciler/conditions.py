@@ -20,7 +20,7 @@ from reconciler.naming import is_of_a_slot
 from reconciler.observed import Job
 from reconciler.plans import Advance, Start, Wait
 from reconciler.saying import retrying, said, unsaid
-from reconciler.status import parse_time
+from reconciler.timestamps import parse_time
 from reconciler.timetable import MISSED_LIMIT
 
 

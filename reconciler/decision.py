@@ -17,7 +17,7 @@ from reconciler.progress import advance, image_of
 from reconciler.requests import REQUEST, is_done, is_pending
 from reconciler.results import lost_result, result_of, stuck_result
 from reconciler.slots import has_slots, next_slot_of
-from reconciler.status import parse_time
+from reconciler.timestamps import parse_time
 from reconciler.timetable import begin, begun_slot, count_slots, is_too_late, start_of
 from reconciler.timetable import next_start as next_start_after
 

@@ -14,7 +14,7 @@ from reconciler.plans import Finish
 from reconciler.requests import REQUEST
 from reconciler.saying import retrying, said, unsaid
 from reconciler.slots import has_slots
-from reconciler.status import format_time
+from reconciler.timestamps import format_time
 from reconciler.verification import part_read, verdict
 
 _FIRST_BACKOFF: Final = timedelta(minutes=1)

@@ -14,11 +14,11 @@ from typing import Final, Protocol
 from reconciler.admission import Claim, held_back, repository_keys
 from reconciler.collisions import collisions
 from reconciler.decision import next_start
+from reconciler.duration import format_duration
 from reconciler.groups import differences
 from reconciler.model import Key, Resource
 from reconciler.schedule import next_slot
 from reconciler.spreading import placed
-from reconciler.status import format_duration
 from reconciler.timetable import next_start as next_start_after
 
 DAY: Final = timedelta(days=1)

@@ -18,7 +18,7 @@ from reconciler.model import Action, Chore, Lock, Resource, Run, Status
 from reconciler.naming import child_name, slot_token
 from reconciler.observed import Children, Job, JobState, Pod
 from reconciler.plans import Decision, Finish
-from reconciler.status import format_time
+from reconciler.timestamps import format_time
 
 RENEWAL: Final = timedelta(minutes=10)
 """A restic that lives writes its lock anew every five minutes."""

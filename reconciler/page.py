@@ -11,10 +11,10 @@ from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from reconciler.duration import format_duration
 from reconciler.forecast import STEP
 from reconciler.foreign import one_line
 from reconciler.protection import Overview, Replication, State
-from reconciler.status import format_duration
 from reconciler.tables import distance
 
 _MOST: Final = 12

@@ -13,7 +13,7 @@ from reconciler.model import Action, CopyMethod, Hooks, Key, MoverIdentity, Reso
 from reconciler.naming import PRIVILEGED_MOVERS, child_name, host_of
 from reconciler.observed import Children, Job, Surroundings, Volume
 from reconciler.plans import Advance, HookPlan, JobPlan, SnapshotPlan, VolumePlan, Wait
-from reconciler.status import format_time
+from reconciler.timestamps import format_time
 from reconciler.verification import next_part
 
 _EXCLUSIVE_NODE = "ReadWriteOnce"

@@ -13,7 +13,7 @@ from reconciler.model import Action, CopyMethod, Image, Resource
 from reconciler.naming import child_name
 from reconciler.observed import Children, Job, Pod
 from reconciler.plans import Advance
-from reconciler.status import parse_time
+from reconciler.timestamps import parse_time
 
 SNAPSHOT_GROUP = "snapshot.storage.k8s.io"
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from reconciler.admission import repository_keys
 from reconciler.model import Action, Chore, Resource
 from reconciler.plans import Decision, Start, Wait
-from reconciler.status import parse_time
+from reconciler.timestamps import parse_time
 
 
 def spared(decided: Iterable[tuple[Resource, Decision]]) -> list[tuple[Resource, Decision]]:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from reconciler.admission import QUEUED
+from reconciler.duration import format_duration
 from reconciler.failures import FAILURES
 from reconciler.model import Condition, Status
 from reconciler.naming import FLUX_REQUESTED_AT, SYNC_REQUESTED_AT, request_value
-from reconciler.status import format_duration, format_time
+from reconciler.timestamps import format_time
 
 REQUEST: Final = "request:"
 """Beginning of the token of a run; the values behind it are those of both annotations."""

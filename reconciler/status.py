@@ -1,14 +1,14 @@
 """``.status`` as the API server holds it, to and from ``Status``. Pure; it knows field names and formats, no rule.
 
-Times are RFC 3339 in UTC with whole seconds, as Kubernetes writes them. Absent fields are left out, so that server-side
-apply removes what a tick no longer says.
+Absent fields are left out, so that server-side apply removes what a tick no longer says.
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Any, Final
 
+from reconciler.duration import format_duration
 from reconciler.model import Chore, Condition, GroupStatus, Image, Lock, MoverIdentity, MoverResult, Run, Status
+from reconciler.timestamps import format_time, parse_time
 
 _TIMES: Final = {
     "lastSyncTime": "last_sync_time",
@@ -42,26 +42,6 @@ _OF_THE_CR: Final = frozenset({"observedGeneration", "schemaFingerprint"})
 
 _OF_THE_WHOLE: Final = _OF_THE_CR | {"repositoryID", "moverIdentity"}
 """Fields that a chore has from its CR or volume."""
-
-
-def parse_time(text: str) -> datetime:
-    """An RFC 3339 time as Kubernetes writes it, as an aware datetime in UTC."""
-    return datetime.fromisoformat(text).astimezone(UTC)
-
-
-def format_time(moment: datetime) -> str:
-    """A time as Kubernetes writes it: UTC, whole seconds, ``Z``."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def format_duration(seconds: float) -> str:
-    """Seconds as Go prints a time.Duration of whole milliseconds: ``1h2m3.5s``; the unit ``ms`` is not used."""
-    minutes, rest = divmod(round(seconds, 3), 60)
-    hours, minutes = divmod(int(minutes), 60)
-    text = f"{round(rest, 3):g}s"
-    if hours:
-        return f"{hours}h{minutes}m{text}"
-    return f"{minutes}m{text}" if minutes else text
 
 
 def parse_status(raw: Mapping[str, Any]) -> Status:

@@ -11,7 +11,7 @@ from typing import Final
 from reconciler.hashed import fraction
 from reconciler.model import Resource
 from reconciler.slots import newest_slot_of, next_slot_of
-from reconciler.status import format_time
+from reconciler.timestamps import format_time
 
 MISSED_LIMIT: Final = 100
 """So many missed slots are counted; a minutely schedule has more in two hours than anybody wants to know."""

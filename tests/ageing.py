@@ -1,6 +1,6 @@
 """Time that cannot be waited for: an API server that tells of older custom resources than it has."""
 
-from reconciler.status import format_time
+from reconciler.timestamps import format_time
 
 
 class Aged:

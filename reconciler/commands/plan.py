@@ -26,9 +26,9 @@ from reconciler.planning import hooks_of, start_plan
 from reconciler.plans import Advance, Decision, Deletion, Finish, HookPlan, Start, Wait
 from reconciler.settings import Settings, settings_of
 from reconciler.spreading import placed
-from reconciler.status import format_time
 from reconciler.strays import strays
 from reconciler.tables import distance, print_table
+from reconciler.timestamps import format_time
 
 EXAMPLES = """
   quill plan                                     what a tick would do now

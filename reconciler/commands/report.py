@@ -17,8 +17,8 @@ from reconciler.model import Resource, Status
 from reconciler.page import html, size
 from reconciler.protection import Overview, Replication, State, overview, saved_volumes
 from reconciler.spreading import placed
-from reconciler.status import format_time
 from reconciler.tables import distance, print_table
+from reconciler.timestamps import format_time
 from reconciler.volumes import shown
 
 EXAMPLES = """

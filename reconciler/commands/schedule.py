@@ -12,6 +12,7 @@ from reconciler import findings, offline
 from reconciler.arguments import add_cluster_arguments, add_files, add_time
 from reconciler.chores import parts_of
 from reconciler.decision import next_start
+from reconciler.duration import format_duration
 from reconciler.forecast import (
     DAY,
     STEP,
@@ -30,8 +31,8 @@ from reconciler.heatmap import print_heatmap
 from reconciler.model import Key, Resource
 from reconciler.slots import has_slots
 from reconciler.spreading import placed
-from reconciler.status import format_duration, format_time
 from reconciler.tables import distance, print_table
+from reconciler.timestamps import format_time
 
 EXAMPLES = """
   quill schedule                                 the next run of everything, and what is to be expected

@@ -17,13 +17,14 @@ from rich.progress import Progress
 from reconciler import findings, offline
 from reconciler.arguments import add_files, duration, instant, rate, span
 from reconciler.chores import parts_of
+from reconciler.duration import format_duration
 from reconciler.errors import SetupError
 from reconciler.forecast import peak_of
 from reconciler.model import Key, Resource
 from reconciler.settings import settings_of
 from reconciler.simulation import Assumptions, Attempt, Simulation, simulated
-from reconciler.status import format_duration, format_time
 from reconciler.tables import print_table
+from reconciler.timestamps import format_time
 
 EXAMPLES = """
   quill simulate -f backups/                                     the next four weeks

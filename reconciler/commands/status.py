@@ -13,8 +13,8 @@ from reconciler.admission import QUEUED
 from reconciler.arguments import add_cluster_arguments
 from reconciler.cluster import connect
 from reconciler.model import Kind
-from reconciler.status import format_time, parse_time
 from reconciler.tables import distance, print_table
+from reconciler.timestamps import format_time, parse_time
 
 EXAMPLES = """
   quill status

@@ -10,7 +10,7 @@ from reconciler.failures import FAILURES, MAX_ATTEMPTS, Policy
 from reconciler.model import Action, Image, Lock, MoverIdentity, MoverResult, Problem, Run, Status
 from reconciler.observed import Children
 from reconciler.plans import Advance, Finish, Start, Wait
-from reconciler.status import format_time
+from reconciler.timestamps import format_time
 from tests.factories import at, condition, make_destination, make_job, make_source, seen, slot_run
 
 IDLE_SOURCE = make_source()

@@ -1,21 +1,13 @@
 import json
 from dataclasses import fields, replace
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.model import Condition, Image, MoverIdentity, MoverResult, Run, Status
-from reconciler.status import (
-    format_duration,
-    format_time,
-    parse_identity,
-    parse_status,
-    parse_time,
-    status_document,
-)
-from tests.factories import at
+from reconciler.status import parse_identity, parse_status, status_document
 from tests.unit.statuses import FULL
 
 SHARED = {name: getattr(FULL, name) for name in ("observed_generation", "schema_fingerprint")}
@@ -138,32 +130,3 @@ def test_root_is_an_identity_and_not_an_absent_one():
 )
 def test_an_identity_is_read_from_a_security_context(raw, expected):
     assert parse_identity(raw) == expected
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0, "0s"), (0.5, "0.5s"), (1, "1s"), (59.999, "59.999s"), (59.9996, "1m0s"), (60, "1m0s"), (90.5, "1m30.5s"),
-        (3599.9999, "1h0m0s"), (3600, "1h0m0s"), (3725.25, "1h2m5.25s"), (360000, "100h0m0s"), (0.0001, "0s"),
-    ],
-)  # fmt: skip
-def test_a_duration_is_written_as_go_does(seconds, text):
-    assert format_duration(seconds) == text
-
-
-@pytest.mark.parametrize(
-    ("moment", "text"),
-    [
-        pytest.param(at("09:00:00"), "2026-03-04T09:00:00Z", id="utc"),
-        pytest.param(at("09:00:00.999999"), "2026-03-04T09:00:00Z", id="whole-seconds"),
-        pytest.param(datetime(2026, 3, 4, 9, tzinfo=timezone(timedelta(hours=2))), "2026-03-04T07:00:00Z", id="zone"),
-    ],
-)
-def test_a_time_is_written_as_kubernetes_does(moment, text):
-    assert format_time(moment) == text
-
-
-@pytest.mark.parametrize("text", ["2026-03-04T09:00:00Z", "2026-03-04T09:00:00.000000Z", "2026-03-04T11:00:00+02:00"])
-def test_a_time_is_read_in_every_form_kubernetes_has(text):
-    assert parse_time(text) == at("09:00:00")
-    assert parse_time(text).tzinfo is UTC
