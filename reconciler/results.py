@@ -71,7 +71,7 @@ def result_of(job: Job, pods: tuple[Pod, ...]) -> MoverResult:
 
 
 def _explained(told: MoverResult, job: Job) -> MoverResult:
-    """A mover that is told to stop does not know by whom. It was its Job, if that says why it ended, such as a deadline;
+    """A mover that is told to stop does not know by whom. Its Job ended it, if that says why, such as a deadline;
     whether the pod is still there to be read is up to the garbage collector.
     """
     if told.reason != "Interrupted" or job.failure_reason not in FAILURES:
