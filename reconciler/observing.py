@@ -15,7 +15,7 @@ from reconciler.hookjobs import noted
 from reconciler.model import Action, CopyMethod, MoverIdentity, Run, Stage
 from reconciler.observed import HookJob, Job, JobState, Pod, Snapshot, Volume
 from reconciler.quantity import parse_quantity
-from reconciler.status import parse_identity
+from reconciler.serialization import parse_identity
 from reconciler.timestamps import parse_time
 
 DATA_VOLUME: Final = "data"

@@ -10,7 +10,7 @@ from reconciler.model import Action, CopyMethod, Drill, Guard, Hook, Hooks, Kind
 from reconciler.naming import ACCEPT_SHRUNKEN
 from reconciler.requests import requested
 from reconciler.selectors import parse_selector
-from reconciler.status import parse_identity, parse_status
+from reconciler.serialization import parse_identity, parse_status
 from reconciler.timestamps import parse_time
 from reconciler.variables import resolved
 

@@ -28,8 +28,8 @@ from reconciler.model import API_VERSION, Rejected, Resource, Status
 from reconciler.observed import Children
 from reconciler.plans import Decision, Deletion
 from reconciler.rendering import Renderer
+from reconciler.serialization import status_document
 from reconciler.settings import Settings
-from reconciler.status import status_document
 from reconciler.steps import BUG, SUPERSEDED, Steps, Work
 from reconciler.strays import strays
 from reconciler.validation import fingerprint

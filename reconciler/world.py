@@ -24,9 +24,9 @@ from reconciler.permission import admitted
 from reconciler.planning import blocked_starts, hooks_of, needs_pods
 from reconciler.plans import Decision, Start
 from reconciler.selectors import selects
+from reconciler.serialization import parse_status
 from reconciler.settings import Caps
 from reconciler.spreading import placed
-from reconciler.status import parse_status
 from reconciler.validation import fingerprint, parse, validate
 from reconciler.volumes import with_volumes
 

@@ -19,7 +19,7 @@ from reconciler.foreign import one_line
 from reconciler.model import Kind
 from reconciler.naming import SYNC_REQUESTED_AT, request_value
 from reconciler.requests import Stage, stage_of
-from reconciler.status import parse_status
+from reconciler.serialization import parse_status
 
 EXAMPLES = """
   quill sync shop/nightly                        ask for one sync now, beside the schedule

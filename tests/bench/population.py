@@ -7,7 +7,7 @@ from reconciler.decision import schedule_key
 from reconciler.model import Condition, Kind, MoverResult, Status
 from reconciler.parsing import parse
 from reconciler.schedule import newest_slot, next_slot
-from reconciler.status import status_document
+from reconciler.serialization import status_document
 from reconciler.validation import fingerprint
 
 NAMESPACES = 20

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from reconciler.model import Chore, Condition, Kind, Lock, MoverResult, Status
-from reconciler.status import status_document
+from reconciler.serialization import status_document
 from tests.cluster import kubectl
 from tests.cluster.builds import binary, build
 from tests.cluster.controlplane import free_port

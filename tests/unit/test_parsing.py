@@ -6,7 +6,7 @@ import pytest
 
 from reconciler.model import Action, CopyMethod, Kind, MoverIdentity, Spec, Status
 from reconciler.parsing import parse, parse_spec
-from reconciler.status import status_document
+from reconciler.serialization import status_document
 from tests.factories import at
 from tests.unit.statuses import FULL
 

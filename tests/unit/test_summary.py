@@ -11,7 +11,7 @@ from reconciler.decision import decide
 from reconciler.model import MoverResult, Status, Verify
 from reconciler.observed import Children
 from reconciler.plans import Finish, Wait
-from reconciler.status import parse_status, status_document
+from reconciler.serialization import parse_status, status_document
 from reconciler.summary import summarized
 from reconciler.volumes import LIMIT, with_volumes
 from tests.factories import at, make_source, seen, slot_run

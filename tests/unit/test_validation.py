@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.model import Kind, MoverIdentity, Problem, Resource, Spec
-from reconciler.status import status_document
+from reconciler.serialization import status_document
 from reconciler.validation import fingerprint, parse, validate
 from tests.unit.statuses import FULL
 
