@@ -16,10 +16,11 @@ from typing import Final
 
 from reconciler.caps import OVERALL, Crowd, Place, Room, class_of_job, class_of_start, is_mover, places
 from reconciler.groups import group_of
-from reconciler.model import Action, Key, Resource
 from reconciler.naming import repository_of
 from reconciler.observed import Job, JobState
 from reconciler.plans import Advance, Decision, Start, Wait
+from reconciler.resource import Key, Resource
+from reconciler.spec import Action
 
 QUEUED: Final = "Queued"
 PRIORITY_STEP: Final = timedelta(minutes=1)

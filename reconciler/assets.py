@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from reconciler.errors import SetupError
-from reconciler.model import API_GROUP, API_VERSION, Kind
+from reconciler.resource import API_GROUP, API_VERSION, Kind
 
 
 def templates() -> Path:

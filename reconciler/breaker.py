@@ -14,9 +14,10 @@ from typing import Final
 
 from reconciler.admission import START_FAILURES, repository_keys
 from reconciler.decision import ASKED
-from reconciler.model import Condition, Key, Resource
 from reconciler.naming import repository_of
 from reconciler.plans import Advance, Decision, Finish, Start, Wait
+from reconciler.resource import Key, Resource
+from reconciler.status import Condition
 
 REASON: Final = "RepositoryUnreachable"
 THRESHOLD: Final = 3

@@ -10,10 +10,11 @@ from concurrent.futures import Executor
 from dataclasses import replace
 
 from reconciler.groups import spread_of
-from reconciler.model import GroupStatus, Rejected, Resource
 from reconciler.naming import child_name
 from reconciler.observed import Snapshot
 from reconciler.plans import Advance
+from reconciler.resource import Rejected, Resource
+from reconciler.status import GroupStatus
 from reconciler.steps import Steps, Work
 from reconciler.timestamps import parse_time
 

@@ -9,9 +9,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from reconciler.model import Action, Resource
 from reconciler.observed import Job, JobState, Volume
+from reconciler.resource import Resource
 from reconciler.settings import VARIABLES, Caps
+from reconciler.spec import Action
 
 Place = tuple[str, str]
 """A field of ``Caps``, and which one of its kind: ("namespace", "shop")."""

@@ -8,9 +8,10 @@ from itertools import chain
 
 from reconciler.bursts import is_shared
 from reconciler.chores import combined
-from reconciler.model import Resource, Status
 from reconciler.observed import Children
 from reconciler.plans import Advance, Finish, Wait
+from reconciler.resource import Resource
+from reconciler.status import Status
 from reconciler.steps import Work
 from reconciler.summary import summarized
 from reconciler.validation import fingerprint

@@ -12,7 +12,9 @@ from typing import Final
 
 from reconciler.hooks import COMPLAINT
 from reconciler.locks import reported, token_of, unlocked
-from reconciler.model import Action, Chore, Condition, Lock, Resource, Spec, Status
+from reconciler.resource import Resource
+from reconciler.spec import Action, Spec
+from reconciler.status import Chore, Condition, Lock, Status
 
 _ACTIONS: Final = {
     Chore.VERIFY: Action.CHECK,

@@ -20,8 +20,8 @@ from urllib3.exceptions import HTTPError, MaxRetryError
 
 from reconciler import events
 from reconciler.errors import ClusterError, SetupError
-from reconciler.model import API_GROUP, Kind
 from reconciler.naming import ANNOTATING, MANAGER
+from reconciler.resource import API_GROUP, Kind
 
 Object = Mapping[str, Any]
 

@@ -9,8 +9,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from reconciler.admission import repository_keys
-from reconciler.model import Action, Key, Resource
 from reconciler.naming import host_of
+from reconciler.resource import Key, Resource
+from reconciler.spec import Action
 
 REASON = "IdentityConflict"
 

@@ -15,11 +15,14 @@ from reconciler.decision import last_slot, next_start, schedule_key, schedule_si
 from reconciler.endings import consumed
 from reconciler.failures import MAX_ATTEMPTS
 from reconciler.lateness import overdue_time
-from reconciler.model import MoverIdentity, Problem, Resource, Run, Status
 from reconciler.naming import is_of_a_slot
 from reconciler.observed import Job
 from reconciler.plans import Advance, Start, Wait
+from reconciler.problems import Problem
+from reconciler.resource import Resource
 from reconciler.saying import retrying, said, unsaid
+from reconciler.spec import MoverIdentity
+from reconciler.status import Run, Status
 from reconciler.timestamps import parse_time
 from reconciler.timetable import MISSED_LIMIT
 

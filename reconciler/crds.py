@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 import yaml
 
 from reconciler.assets import schema
-from reconciler.model import API_GROUP, API_VERSION, Kind
+from reconciler.resource import API_GROUP, API_VERSION, Kind
 
 HEADER: Final = "# Generated from schemas/ by `make schemas`; change it there.\n"
 

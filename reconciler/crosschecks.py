@@ -20,11 +20,14 @@ from reconciler.files import Placed
 from reconciler.findings import Finding
 from reconciler.groups import differences
 from reconciler.inventory import Inventory
-from reconciler.model import Action, Key, Kind, Problem, Resource, Status
 from reconciler.naming import host_of, repository_of
 from reconciler.observed import Volume
+from reconciler.problems import Problem
 from reconciler.quantity import parse_quantity
+from reconciler.resource import Key, Kind, Resource
 from reconciler.schedule import next_slot
+from reconciler.spec import Action
+from reconciler.status import Status
 from reconciler.volumes import with_volumes
 
 _SAMPLE: Final = datetime(2026, 1, 1, tzinfo=UTC)

@@ -9,14 +9,16 @@ from datetime import datetime, timedelta
 
 from reconciler.causes import PATIENCE_NEEDED, cause_of
 from reconciler.hooks import failure, has_left, is_unsettled
-from reconciler.model import Action, Resource, Run
 from reconciler.naming import slot_token
 from reconciler.observed import Children, Job, JobState
 from reconciler.plans import Advance, Decision, Finish, Start, Wait
 from reconciler.progress import advance, image_of
 from reconciler.requests import REQUEST, is_done, is_pending
+from reconciler.resource import Resource
 from reconciler.results import lost_result, result_of, stuck_result
 from reconciler.slots import has_slots, next_slot_of
+from reconciler.spec import Action
+from reconciler.status import Run
 from reconciler.timestamps import parse_time
 from reconciler.timetable import begin, begun_slot, count_slots, is_too_late, start_of
 from reconciler.timetable import next_start as next_start_after

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import yaml
 
-from reconciler.model import Problem
 from reconciler.places import MAX_DEPTH, TAG, Mistake, TooLargeError, fields, key_name, mistake
+from reconciler.problems import Problem
 
 _NODES: Final = 20_000
 _EXACT: Final = 2**53

@@ -8,12 +8,14 @@ from reconciler.decision import MANUAL, next_start
 from reconciler.failures import HELD, LOCKED, MAX_ATTEMPTS, Policy, policy_of
 from reconciler.lateness import overdue_after
 from reconciler.locks import RENEWAL
-from reconciler.model import Action, Lock, MoverResult, Resource, Run, Status
 from reconciler.naming import ACCEPT_SHRUNKEN
 from reconciler.plans import Finish
 from reconciler.requests import REQUEST
+from reconciler.resource import Resource
 from reconciler.saying import retrying, said, unsaid
 from reconciler.slots import has_slots
+from reconciler.spec import Action
+from reconciler.status import Lock, MoverResult, Run, Status
 from reconciler.timestamps import format_time
 from reconciler.verification import part_read, verdict
 

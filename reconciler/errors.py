@@ -1,4 +1,4 @@
-"""What can stop a tick or one object of it; a user's mistake is a ``Problem`` (model.py), never one of these."""
+"""What can stop a tick or one object of it; a user's mistake is a ``Problem`` (problems.py), never one of these."""
 
 
 class ReconcilerError(Exception):

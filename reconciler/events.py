@@ -6,8 +6,10 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from reconciler.hooks import COMPLAINT
-from reconciler.model import API_VERSION, Action, Rejected, Resource, Status
 from reconciler.naming import event_name
+from reconciler.resource import API_VERSION, Rejected, Resource
+from reconciler.spec import Action
+from reconciler.status import Status
 from reconciler.timetable import MISSED_LIMIT
 
 _NOTE_LIMIT: Final = 1024

@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from reconciler import hints
 from reconciler.foreign import one_line
-from reconciler.model import Kind, Problem
+from reconciler.problems import Problem
+from reconciler.resource import Kind
 
 _TYPES: Final = {
     "array": "a list",

@@ -17,8 +17,9 @@ from reconciler import documents, indentation
 from reconciler.assets import schema
 from reconciler.errors import SetupError
 from reconciler.findings import Finding
-from reconciler.model import API_GROUP, Kind, Problem, Resource
 from reconciler.places import Mistake, key_name, located
+from reconciler.problems import Problem
+from reconciler.resource import API_GROUP, Kind, Resource
 from reconciler.validation import validate
 
 _SUFFIXES: Final = frozenset({".yaml", ".yml", ".json"})

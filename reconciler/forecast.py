@@ -16,7 +16,7 @@ from reconciler.collisions import collisions
 from reconciler.decision import next_start
 from reconciler.duration import format_duration
 from reconciler.groups import differences
-from reconciler.model import Key, Resource
+from reconciler.resource import Key, Resource
 from reconciler.schedule import next_slot
 from reconciler.spreading import placed
 from reconciler.timetable import next_start as next_start_after

@@ -10,8 +10,9 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
-from reconciler.model import Key, Resource, Run
 from reconciler.naming import is_of_a_slot
+from reconciler.resource import Key, Resource
+from reconciler.status import Run
 
 _SECOND: Final = timedelta(seconds=1)
 _TIMES: Final = {"schedule": "schedule", "time_zone": "timeZone", "spread": "spread", "jitter": "jitter"}

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, Final
 
-from reconciler.model import Kind
+from reconciler.resource import Kind
 
 _CLOSE: Final = 0.7
 

@@ -10,9 +10,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from reconciler.model import Action, Key, Resource, Status
 from reconciler.naming import PAUSED
 from reconciler.plans import Advance, Decision, Start, Wait
+from reconciler.resource import Key, Resource
+from reconciler.spec import Action
+from reconciler.status import Status
 
 _SWITCH: Final = "QUILL_PAUSED in the ConfigMap quill-settings is false"
 RESTORE: Final = "WaitingForRestore"

@@ -10,8 +10,9 @@ from datetime import timedelta
 from typing import Any, Final
 
 from reconciler import naming
-from reconciler.model import API_GROUP, Hook, Hooks, Rejected, Resource, Stage
 from reconciler.plans import HookPlan
+from reconciler.resource import API_GROUP, Rejected, Resource
+from reconciler.spec import Hook, Hooks, Stage
 
 _TRIES_AGAIN: Final = {Stage.BEFORE: 0, Stage.AFTER: 2}
 """What has stopped an application must not run twice; what lets it go on is worth another try within its deadline."""

@@ -9,10 +9,10 @@ from reconciler.cluster import Cluster
 from reconciler.errors import ClusterError
 from reconciler.hookjobs import hook_job
 from reconciler.hooks import PATIENCE, is_passing, not_allowed, owed, owed_since, unusable
-from reconciler.model import Rejected, Resource
 from reconciler.observed import Children, HookJob
 from reconciler.observing import parse_hook
 from reconciler.plans import Decision, HookPlan
+from reconciler.resource import Rejected, Resource
 
 _LOG: Final = logging.getLogger(__name__)
 

@@ -8,12 +8,14 @@ first hook has succeeded, or after the second was made.
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from reconciler.model import CopyMethod, Hooks, MoverResult, Rejected, Resource, Run, Stage
 from reconciler.naming import HOOKS, child_name
 from reconciler.observed import Children, HookJob, Job, JobState, Surroundings
 from reconciler.plans import Advance, Decision, Finish, HookPlan, Wait
 from reconciler.podsecurity import refusal
+from reconciler.resource import Rejected, Resource
 from reconciler.results import stuck_result
+from reconciler.spec import CopyMethod, Hooks, Stage
+from reconciler.status import MoverResult, Run
 
 FROZEN: Final = timedelta(minutes=10)
 """How long after its first hook an application waits for the copy of its volume to be taken."""

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import yaml
 
-from reconciler.model import Problem
 from reconciler.places import TAG, Mistake, is_null, key_name, mistake
+from reconciler.problems import Problem
 
 _METADATA: Final[Mapping[str, Any]] = {
     name: {} for name in ("name", "namespace", "labels", "annotations", "generateName")

@@ -10,11 +10,11 @@ from typing import Any, Final
 
 from reconciler import documents
 from reconciler.files import Content
-from reconciler.model import Requirement
 from reconciler.observed import Volume
 from reconciler.observing import parse_volume
 from reconciler.places import Mistake
 from reconciler.selectors import selects
+from reconciler.spec import Requirement
 
 _CLAIM: Final = "PersistentVolumeClaim"
 _STATEFUL_SET: Final = "StatefulSet"

@@ -7,7 +7,7 @@ the status later can tell what is late without knowing cron, and also when no ti
 from datetime import datetime
 
 from reconciler.decision import schedule_key, schedule_since
-from reconciler.model import Resource
+from reconciler.resource import Resource
 from reconciler.slots import next_slot_of
 from reconciler.timetable import start_of
 

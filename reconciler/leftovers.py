@@ -13,10 +13,11 @@ from typing import Final
 
 from reconciler.decision import ASKED, is_unrecorded, outstanding_run
 from reconciler.hooks import is_of, owes
-from reconciler.model import Resource, Stage
 from reconciler.naming import child_name
 from reconciler.observed import Children, HookJob, Job, JobState, Snapshot, Volume
 from reconciler.plans import Deletion
+from reconciler.resource import Resource
+from reconciler.spec import Stage
 
 INSPECTION: Final = timedelta(hours=1)
 _NOT_NEEDED: Final = "no run needs it any more"

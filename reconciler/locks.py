@@ -14,10 +14,12 @@ from typing import Final
 
 from reconciler.decision import CREATE, MANUAL
 from reconciler.failures import LOCKED, MAX_ATTEMPTS
-from reconciler.model import Action, Chore, Lock, Resource, Run, Status
 from reconciler.naming import child_name, slot_token
 from reconciler.observed import Children, Job, JobState, Pod
 from reconciler.plans import Decision, Finish
+from reconciler.resource import Resource
+from reconciler.spec import Action
+from reconciler.status import Chore, Lock, Run, Status
 from reconciler.timestamps import format_time
 
 RENEWAL: Final = timedelta(minutes=10)

@@ -10,7 +10,7 @@ from typing import Final
 import yaml
 
 from reconciler import documents, files
-from reconciler.model import API_VERSION, Kind
+from reconciler.resource import API_VERSION, Kind
 
 _MODELINE: Final = re.compile(r"[ \t]*#[ \t]*yaml-language-server:[ \t]*\$schema=\S*")
 _MARK: Final = "\ufeff"

@@ -8,7 +8,8 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 
-from reconciler.model import API_GROUP, API_VERSION, Kind, Rejected, Resource, Run
+from reconciler.resource import API_GROUP, API_VERSION, Kind, Rejected, Resource
+from reconciler.status import Run
 
 MANAGER = "quill"
 GATE_MANAGER = "quill-gate"

@@ -1,6 +1,6 @@
 """What the cluster shows beside the custom resources: what was made for one, and what surrounds it.
 
-Frozen and without behaviour beyond look-ups, as all of model.py; observing.py reads these from the API server's JSON.
+Frozen and without behaviour beyond look-ups, as a status is; observing.py reads these from the API server's JSON.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from reconciler.model import Action, CopyMethod, Hooks, MoverIdentity, Run, Stage
+from reconciler.spec import Action, CopyMethod, Hooks, MoverIdentity, Stage
+from reconciler.status import Run
 
 
 class JobState(StrEnum):

@@ -12,10 +12,11 @@ from reconciler import naming
 from reconciler.decision import ASKED, CREATE
 from reconciler.foreign import one_line
 from reconciler.hookjobs import noted
-from reconciler.model import Action, CopyMethod, MoverIdentity, Run, Stage
 from reconciler.observed import HookJob, Job, JobState, Pod, Snapshot, Volume
 from reconciler.quantity import parse_quantity
 from reconciler.serialization import parse_identity
+from reconciler.spec import Action, CopyMethod, MoverIdentity, Stage
+from reconciler.status import Run
 from reconciler.timestamps import parse_time
 
 DATA_VOLUME: Final = "data"

@@ -14,10 +14,10 @@ from uuid import NAMESPACE_URL, uuid5
 
 from reconciler import files, inventory
 from reconciler.findings import Finding
-from reconciler.model import Resource
 from reconciler.naming import repository_of
 from reconciler.observed import Surroundings, Volume
 from reconciler.rehearsal import UNKNOWN_UID
+from reconciler.resource import Resource
 from reconciler.volumes import with_volumes
 
 _TICK: Final = timedelta(minutes=1)

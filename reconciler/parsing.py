@@ -6,11 +6,13 @@ from typing import Any, Final
 
 from reconciler.duration import parse_duration
 from reconciler.holds import asks_for_pause
-from reconciler.model import Action, CopyMethod, Drill, Guard, Hook, Hooks, Kind, Resource, Spec, Status, Verify
 from reconciler.naming import ACCEPT_SHRUNKEN
 from reconciler.requests import requested
+from reconciler.resource import Kind, Resource
 from reconciler.selectors import parse_selector
 from reconciler.serialization import parse_identity, parse_status
+from reconciler.spec import Action, CopyMethod, Drill, Guard, Hook, Hooks, Spec, Verify
+from reconciler.status import Status
 from reconciler.timestamps import parse_time
 from reconciler.variables import resolved
 

@@ -8,9 +8,9 @@ from reconciler.breaker import probed
 from reconciler.caps import Crowd
 from reconciler.collisions import REASON, collisions
 from reconciler.holds import restores_to_come
-from reconciler.model import Resource
 from reconciler.plans import Decision, Start, Wait
 from reconciler.pruning import spared
+from reconciler.resource import Resource
 
 
 def admitted(

@@ -6,7 +6,7 @@ from typing import Final
 
 import yaml
 
-from reconciler.model import Problem
+from reconciler.problems import Problem
 
 TAG: Final = "tag:yaml.org,2002:"
 MAX_DEPTH: Final = 100

@@ -9,10 +9,12 @@ from dataclasses import replace
 
 from reconciler.groups import group_of
 from reconciler.hooks import blocked, plan_before
-from reconciler.model import Action, CopyMethod, Hooks, Key, MoverIdentity, Resource, Run
 from reconciler.naming import PRIVILEGED_MOVERS, child_name, host_of
 from reconciler.observed import Children, Job, Surroundings, Volume
 from reconciler.plans import Advance, HookPlan, JobPlan, SnapshotPlan, VolumePlan, Wait
+from reconciler.resource import Key, Resource
+from reconciler.spec import Action, CopyMethod, Hooks, MoverIdentity
+from reconciler.status import Run
 from reconciler.timestamps import format_time
 from reconciler.verification import next_part
 

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from reconciler.model import Action, CopyMethod, Hook, Hooks, Image, MoverIdentity, MoverResult, Run, Stage
 from reconciler.observed import Job
+from reconciler.spec import Action, CopyMethod, Hook, Hooks, MoverIdentity, Stage
+from reconciler.status import Image, MoverResult, Run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

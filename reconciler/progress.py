@@ -9,10 +9,12 @@ in the line.
 from dataclasses import replace
 
 from reconciler.hooks import before_step, is_awaited
-from reconciler.model import Action, CopyMethod, Image, Resource
 from reconciler.naming import child_name
 from reconciler.observed import Children, Job, Pod
 from reconciler.plans import Advance
+from reconciler.resource import Resource
+from reconciler.spec import Action, CopyMethod
+from reconciler.status import Image
 from reconciler.timestamps import parse_time
 
 SNAPSHOT_GROUP = "snapshot.storage.k8s.io"

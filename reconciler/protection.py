@@ -12,8 +12,10 @@ from enum import StrEnum
 
 from reconciler.decision import next_start
 from reconciler.lateness import overdue_time
-from reconciler.model import Action, Chore, Kind, Rejected, Resource, Status
 from reconciler.observed import Volume
+from reconciler.resource import Kind, Rejected, Resource
+from reconciler.spec import Action
+from reconciler.status import Chore, Status
 
 
 class State(StrEnum):

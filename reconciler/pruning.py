@@ -7,8 +7,10 @@ another prunes. A prune resource counts, too.
 from collections.abc import Iterable
 
 from reconciler.admission import repository_keys
-from reconciler.model import Action, Chore, Resource
 from reconciler.plans import Decision, Start, Wait
+from reconciler.resource import Resource
+from reconciler.spec import Action
+from reconciler.status import Chore
 from reconciler.timestamps import parse_time
 
 

@@ -8,11 +8,13 @@ from dataclasses import replace
 from datetime import datetime
 
 from reconciler.hooks import owed
-from reconciler.model import Action, Resource, Run
 from reconciler.observed import Children, HookJob, Job, JobState, Snapshot, Surroundings, Volume
 from reconciler.planning import advance_plan, start_plan
 from reconciler.plans import Advance, HookPlan, JobPlan, Plan, SnapshotPlan, VolumePlan, Wait
 from reconciler.progress import advance, image_of
+from reconciler.resource import Resource
+from reconciler.spec import Action
+from reconciler.status import Run
 
 UNKNOWN_UID = "00000000-0000-0000-0000-000000000000"
 

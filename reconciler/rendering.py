@@ -20,9 +20,10 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from reconciler import assets, naming
 from reconciler.errors import RenderError
 from reconciler.hookjobs import note
-from reconciler.model import Action, Resource
 from reconciler.observing import DATA_VOLUME
 from reconciler.plans import JobPlan, Plan, SnapshotPlan, VolumePlan
+from reconciler.resource import Resource
+from reconciler.spec import Action
 
 DEFAULT_IMAGE: Final = "docker.io/restic/restic:0.19.1"
 DEFAULT_USER: Final = 65534

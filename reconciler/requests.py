@@ -11,8 +11,8 @@ from typing import Final
 from reconciler.admission import QUEUED
 from reconciler.duration import format_duration
 from reconciler.failures import FAILURES
-from reconciler.model import Condition, Status
 from reconciler.naming import FLUX_REQUESTED_AT, SYNC_REQUESTED_AT, request_value
+from reconciler.status import Condition, Status
 from reconciler.timestamps import format_time
 
 REQUEST: Final = "request:"

@@ -12,8 +12,8 @@ from typing import Final
 
 from reconciler.failures import FAILURES
 from reconciler.foreign import one_line
-from reconciler.model import Lock, MoverResult, Run
 from reconciler.observed import Job, JobState, Pod
+from reconciler.status import Lock, MoverResult, Run
 
 _MESSAGE_LIMIT = 1024
 _ID_LIMIT = 128

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from reconciler.model import API_VERSION, Kind, Lock, MoverIdentity, Resource, Run
 from reconciler.observed import Pod, Surroundings, Volume
 from reconciler.parsing import parse
 from reconciler.rehearsal import UNKNOWN_UID
+from reconciler.resource import API_VERSION, Kind, Resource
+from reconciler.spec import MoverIdentity
+from reconciler.status import Lock, Run
 
 RUN: Final = Run(token="2026-01-02T03:00:00Z")  # noqa: S106 - a time
 LOCK: Final = Lock(id="0" * 64, host="backup-sample-0123456789ab-x7k2p", pid=27, since=datetime(2026, 1, 2, tzinfo=UTC))

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from reconciler.model import Condition, Status
+from reconciler.status import Condition, Status
 
 _MESSAGE_LIMIT: Final = 2048
 

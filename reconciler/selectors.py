@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from reconciler.model import Requirement
 from reconciler.naming import OWNER_UID, is_managed
+from reconciler.spec import Requirement
 
 _SHOWN: Final = {"In": "in", "NotIn": "notin"}
 

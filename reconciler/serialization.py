@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from reconciler.duration import format_duration
-from reconciler.model import Chore, Condition, GroupStatus, Image, Lock, MoverIdentity, MoverResult, Run, Status
+from reconciler.spec import MoverIdentity
+from reconciler.status import Chore, Condition, GroupStatus, Image, Lock, MoverResult, Run, Status
 from reconciler.timestamps import format_time, parse_time
 
 _TIMES: Final = {

@@ -17,15 +17,17 @@ from reconciler.caps import Crowd
 from reconciler.decision import decide, next_start
 from reconciler.hashed import fraction
 from reconciler.holds import RESTORE
-from reconciler.model import Action, CopyMethod, Key, Resource, Run, Status
 from reconciler.naming import child_name, repository_of
 from reconciler.observed import Children, Job, JobState, Pod, Snapshot, Surroundings, Volume
 from reconciler.permission import admitted
 from reconciler.planning import blocked_starts, start_plan
 from reconciler.plans import Advance, Decision, Finish, Start, Wait
 from reconciler.rehearsal import imagined_job, imagined_snapshot
+from reconciler.resource import Key, Resource
 from reconciler.settings import Caps
+from reconciler.spec import Action, CopyMethod
 from reconciler.spreading import placed
+from reconciler.status import Run, Status
 
 _FAILURE: Final = {"result": "Failed", "reason": "MoverFailed", "message": "as simulated"}
 

@@ -5,7 +5,7 @@ Both are derived from what does not change between ticks, so every tick sees the
 
 from datetime import datetime
 
-from reconciler.model import Resource
+from reconciler.resource import Resource
 from reconciler.schedule import newest_slot, next_slot
 
 

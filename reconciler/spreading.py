@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from reconciler.hashed import fraction, number
-from reconciler.model import Key, Resource
+from reconciler.resource import Key, Resource
 
 
 def placed(resources: Iterable[Resource]) -> list[Resource]:

@@ -15,14 +15,15 @@ from reconciler.cluster import Cluster
 from reconciler.decision import decide
 from reconciler.errors import ClusterError, ReconcilerError, RenderError
 from reconciler.hooks import COMPLAINT, complaint
-from reconciler.model import Resource, Status
 from reconciler.naming import GATE_MANAGER
 from reconciler.observed import Children, HookJob, Job, Surroundings
 from reconciler.observing import parse_job, parse_snapshot, parse_volume
 from reconciler.planning import advance_plan, inferred_identity, start_plan
 from reconciler.plans import Advance, Decision, Finish, HookPlan, Start, VolumePlan, Wait
 from reconciler.rendering import Renderer
+from reconciler.resource import Resource
 from reconciler.saying import said, unsaid
+from reconciler.status import Status
 from reconciler.validation import fingerprint
 
 BUG: Final = "InternalError"

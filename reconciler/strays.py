@@ -11,9 +11,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from reconciler.leftovers import deletion, filling
-from reconciler.model import Rejected, Resource, Run
 from reconciler.observed import Children, HookJob, Job, JobState, Snapshot, Volume
 from reconciler.plans import Deletion
+from reconciler.resource import Rejected, Resource
+from reconciler.status import Run
 
 AGE: Final = timedelta(hours=1)
 _JOB_GONE: Final = "the Job it was made for has gone"

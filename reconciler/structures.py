@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from reconciler.hints import closest
-from reconciler.model import Problem
+from reconciler.problems import Problem
 
 _TYPES: Final[Mapping[str, tuple[type, ...]]] = {
     "array": (list,),

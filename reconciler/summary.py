@@ -13,11 +13,12 @@ from reconciler import conditions
 from reconciler.admission import QUEUED
 from reconciler.decision import decide, last_slot, schedule_key, schedule_since
 from reconciler.hooks import COMPLAINT
-from reconciler.model import Condition, Resource, Status
 from reconciler.observed import Children
 from reconciler.plans import Wait
+from reconciler.resource import Resource
 from reconciler.saying import said, unsaid
 from reconciler.selectors import selector_text
+from reconciler.status import Condition, Status
 from reconciler.volumes import LIMIT, chosen
 
 _TROUBLES: Final = (COMPLAINT, "GroupSplit")

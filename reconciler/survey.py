@@ -5,8 +5,8 @@ import os
 from reconciler.cluster import connect
 from reconciler.errors import SetupError
 from reconciler.holds import is_switched_off
-from reconciler.model import Status
 from reconciler.settings import settings_of
+from reconciler.status import Status
 from reconciler.world import World, observe
 
 

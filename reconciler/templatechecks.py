@@ -18,11 +18,12 @@ from reconciler.chores import with_chores
 from reconciler.errors import RenderError, SetupError
 from reconciler.files import Report
 from reconciler.findings import Finding, in_order
-from reconciler.model import Problem, Resource
 from reconciler.places import Mistake
 from reconciler.plans import HookPlan, JobPlan, Plan, SnapshotPlan, Wait
+from reconciler.problems import Problem
 from reconciler.rehearsal import UNKNOWN_UID, rehearsed
 from reconciler.rendering import DEFAULT_IMAGE, Renderer
+from reconciler.resource import Resource
 
 _NOW: Final = datetime(2026, 1, 2, 3, tzinfo=UTC)
 _PLACE: Final = re.compile(r"([^:\s]+\.(?:j2|sh)):(?:(\d+):)? *(.*)", re.DOTALL)

@@ -24,12 +24,13 @@ from reconciler.groups import differences
 from reconciler.hookruns import run_owed
 from reconciler.leftovers import leftovers
 from reconciler.locks import explained
-from reconciler.model import API_VERSION, Rejected, Resource, Status
 from reconciler.observed import Children
 from reconciler.plans import Decision, Deletion
 from reconciler.rendering import Renderer
+from reconciler.resource import API_VERSION, Rejected, Resource
 from reconciler.serialization import status_document
 from reconciler.settings import Settings
+from reconciler.status import Status
 from reconciler.steps import BUG, SUPERSEDED, Steps, Work
 from reconciler.strays import strays
 from reconciler.validation import fingerprint

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from reconciler.hashed import fraction
-from reconciler.model import Resource
+from reconciler.resource import Resource
 from reconciler.slots import newest_slot_of, next_slot_of
 from reconciler.timestamps import format_time
 

@@ -20,8 +20,9 @@ from reconciler import __version__, hints, schedule
 from reconciler.assets import schema, schema_file
 from reconciler.duration import parse_duration
 from reconciler.explanations import Violation, explained, type_problem
-from reconciler.model import API_GROUP, Kind, Problem, Resource
 from reconciler.parsing import parse
+from reconciler.problems import Problem
+from reconciler.resource import API_GROUP, Kind, Resource
 
 __all__ = ["fingerprint", "parse", "validate"]
 

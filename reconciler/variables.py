@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from reconciler.hashed import plain
-from reconciler.model import Spec
+from reconciler.spec import Spec
 
 CLAIM: Final = "$(pvc)"
 _NAMESPACE: Final = "$(namespace)"

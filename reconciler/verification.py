@@ -6,7 +6,8 @@ a network that is down mends no repository.
 
 from typing import Final
 
-from reconciler.model import Action, MoverResult
+from reconciler.spec import Action
+from reconciler.status import MoverResult
 
 _PROOFS: Final = frozenset({Action.CHECK, Action.DRILL})
 _FINDINGS: Final = frozenset({"RepositoryDamaged", "DrillFailed"})

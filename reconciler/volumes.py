@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import Final
 
 from reconciler.decision import schedule_key
-from reconciler.model import Resource, Status
+from reconciler.resource import Resource
+from reconciler.status import Status
 from reconciler.variables import resolved
 
 LIMIT: Final = 50

@@ -16,17 +16,18 @@ from reconciler.cluster import Cluster, Object
 from reconciler.holds import paused
 from reconciler.hookruns import pod_template
 from reconciler.locks import Movers, left_behind
-from reconciler.model import Chore, Key, Kind, Rejected, Resource, Status
 from reconciler.naming import HOOKS, PRIVILEGED_MOVERS, SELECTOR
 from reconciler.observed import Children, HookJob, Job, Pod, Snapshot, Surroundings, Volume
 from reconciler.observing import parse_hook, parse_job, parse_pod, parse_snapshot, parse_volume
 from reconciler.permission import admitted
 from reconciler.planning import blocked_starts, hooks_of, needs_pods
 from reconciler.plans import Decision, Start
+from reconciler.resource import Key, Kind, Rejected, Resource
 from reconciler.selectors import selects
 from reconciler.serialization import parse_status
 from reconciler.settings import Caps
 from reconciler.spreading import placed
+from reconciler.status import Chore, Status
 from reconciler.validation import fingerprint, parse, validate
 from reconciler.volumes import with_volumes
 

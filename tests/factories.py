@@ -8,9 +8,11 @@ from dataclasses import fields, replace
 from datetime import UTC, datetime
 
 from reconciler.decision import schedule_key
-from reconciler.model import Action, Condition, CopyMethod, Hook, Hooks, Kind, Resource, Run, Spec, Stage, Status
 from reconciler.naming import child_name
 from reconciler.observed import HookJob, Job, JobState, Pod, Snapshot, Volume
+from reconciler.resource import Kind, Resource
+from reconciler.spec import Action, CopyMethod, Hook, Hooks, Spec, Stage
+from reconciler.status import Condition, Run, Status
 
 GIB = 2**30
 HOOKS = Hooks(before=Hook(pod_template="freeze"), after=Hook(pod_template="thaw"))

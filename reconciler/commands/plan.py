@@ -19,11 +19,11 @@ from reconciler.groups import group_of
 from reconciler.holds import is_switched_off, paused
 from reconciler.hooks import owed
 from reconciler.leftovers import leftovers
-from reconciler.model import Rejected, Resource
 from reconciler.observed import Children, Surroundings
 from reconciler.permission import admitted
 from reconciler.planning import hooks_of, start_plan
 from reconciler.plans import Advance, Decision, Deletion, Finish, HookPlan, Start, Wait
+from reconciler.resource import Rejected, Resource
 from reconciler.settings import Settings, settings_of
 from reconciler.spreading import placed
 from reconciler.strays import strays

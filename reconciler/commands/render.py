@@ -16,14 +16,15 @@ from reconciler.collisions import REASON as COLLISION
 from reconciler.decision import decide
 from reconciler.errors import SetupError
 from reconciler.hookjobs import hook_job
-from reconciler.model import Resource, Run
 from reconciler.observed import Children
 from reconciler.offline import Offline
 from reconciler.permission import admitted
 from reconciler.plans import HookPlan, Plan, Start, Wait
 from reconciler.rehearsal import UNKNOWN_UID, rehearsed
 from reconciler.rendering import Renderer, renderer
+from reconciler.resource import Resource
 from reconciler.spreading import placed
+from reconciler.status import Run
 
 EXAMPLES = """
   quill render -f backups/ --at 2026-01-02T03:00:00Z

@@ -13,10 +13,11 @@ from reconciler.arguments import add_cluster_arguments, add_files, add_time, com
 from reconciler.chores import parts_of
 from reconciler.errors import SetupError
 from reconciler.forecast import DAY, STEP, able, load, occurrences
-from reconciler.model import Resource, Status
 from reconciler.page import html, size
 from reconciler.protection import Overview, Replication, State, overview, saved_volumes
+from reconciler.resource import Resource
 from reconciler.spreading import placed
+from reconciler.status import Status
 from reconciler.tables import distance, print_table
 from reconciler.timestamps import format_time
 from reconciler.volumes import shown

@@ -28,7 +28,7 @@ from reconciler.forecast import (
     with_suggestions,
 )
 from reconciler.heatmap import print_heatmap
-from reconciler.model import Key, Resource
+from reconciler.resource import Key, Resource
 from reconciler.slots import has_slots
 from reconciler.spreading import placed
 from reconciler.tables import distance, print_table

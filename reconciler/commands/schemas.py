@@ -11,8 +11,8 @@ from reconciler import assets, files
 from reconciler.arguments import complete_files, complete_folders
 from reconciler.crds import crd_file
 from reconciler.errors import SetupError
-from reconciler.model import API_GROUP, Kind
 from reconciler.modelines import with_modelines
+from reconciler.resource import API_GROUP, Kind
 
 EXAMPLES = """
   quill schemas                                  both JSON Schemas, as one list

@@ -20,7 +20,7 @@ from reconciler.chores import parts_of
 from reconciler.duration import format_duration
 from reconciler.errors import SetupError
 from reconciler.forecast import peak_of
-from reconciler.model import Key, Resource
+from reconciler.resource import Key, Resource
 from reconciler.settings import settings_of
 from reconciler.simulation import Assumptions, Attempt, Simulation, simulated
 from reconciler.tables import print_table

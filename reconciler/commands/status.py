@@ -12,7 +12,7 @@ import yaml
 from reconciler.admission import QUEUED
 from reconciler.arguments import add_cluster_arguments
 from reconciler.cluster import connect
-from reconciler.model import Kind
+from reconciler.resource import Kind
 from reconciler.tables import distance, print_table
 from reconciler.timestamps import format_time, parse_time
 

@@ -16,9 +16,9 @@ from reconciler.arguments import duration
 from reconciler.cluster import ApiServer, Object, connect
 from reconciler.errors import ClusterError, SetupError
 from reconciler.foreign import one_line
-from reconciler.model import Kind
 from reconciler.naming import SYNC_REQUESTED_AT, request_value
 from reconciler.requests import Stage, stage_of
+from reconciler.resource import Kind
 from reconciler.serialization import parse_status
 
 EXAMPLES = """

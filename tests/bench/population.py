@@ -4,10 +4,11 @@ import uuid
 from datetime import UTC, datetime, timedelta
 
 from reconciler.decision import schedule_key
-from reconciler.model import Condition, Kind, MoverResult, Status
 from reconciler.parsing import parse
+from reconciler.resource import Kind
 from reconciler.schedule import newest_slot, next_slot
 from reconciler.serialization import status_document
+from reconciler.status import Condition, MoverResult, Status
 from reconciler.validation import fingerprint
 
 NAMESPACES = 20

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from reconciler import failures, rules
-from reconciler.model import Kind
+from reconciler.resource import Kind
 from tests.docs import reference
 
 ROOT = Path(__file__).parents[2]

@@ -6,7 +6,7 @@ from typing import Any
 
 from reconciler.assets import schema
 from reconciler.cli import VERBS, build_parser
-from reconciler.model import API_VERSION, Kind
+from reconciler.resource import API_VERSION, Kind
 
 _EXIT_CODES = """\
 | exit code | |

@@ -12,11 +12,12 @@ import yaml
 from reconciler import assets
 from reconciler.chores import with_chores
 from reconciler.decision import MANUAL
-from reconciler.model import CopyMethod, Drill, Lock, MoverIdentity, Run, Status, Verify
 from reconciler.observed import Surroundings
 from reconciler.plans import JobPlan, SnapshotPlan, VolumePlan
 from reconciler.rehearsal import UNKNOWN_UID, rehearsed
 from reconciler.rendering import Renderer
+from reconciler.spec import CopyMethod, Drill, MoverIdentity, Verify
+from reconciler.status import Lock, Run, Status
 from tests.factories import at, make_destination, make_pod, make_prune, make_source, make_volume, seen, slot_run
 from tests.shapes import mistakes, type_of
 

@@ -15,8 +15,8 @@ from kubernetes import config
 from kubernetes.client import ApiClient, Configuration
 
 from reconciler.cluster import ApiServer
-from reconciler.model import Chore
 from reconciler.rendering import Renderer
+from reconciler.status import Chore
 from reconciler.tick import Tick
 from tests import podtemplates
 

@@ -9,7 +9,7 @@ import yaml
 
 from reconciler.assets import schema
 from reconciler.files import check
-from reconciler.model import Kind, Resource
+from reconciler.resource import Kind, Resource
 from reconciler.validation import validate
 from tests.integration.conftest import ROOT
 from tests.integration.stage import Refusal

@@ -11,8 +11,9 @@ from urllib.request import ProxyHandler, build_opener
 import pytest
 import yaml
 
-from reconciler.model import Chore, Condition, Kind, Lock, MoverResult, Status
+from reconciler.resource import Kind
 from reconciler.serialization import status_document
+from reconciler.status import Chore, Condition, Lock, MoverResult, Status
 from tests.cluster import kubectl
 from tests.cluster.builds import binary, build
 from tests.cluster.controlplane import free_port

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from reconciler.model import Chore
+from reconciler.status import Chore
 from reconciler.volumes import LIMIT
 from tests.integration.stage import REPORT, WRONG_PASSWORD, Refusal
 from tests.integration.stories import with_hooks

@@ -3,7 +3,8 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from reconciler.model import Condition, GroupStatus, Image, Lock, MoverIdentity, MoverResult, Run, Status
+from reconciler.spec import MoverIdentity
+from reconciler.status import Condition, GroupStatus, Image, Lock, MoverResult, Run, Status
 
 _THEN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 _STATISTICS = {

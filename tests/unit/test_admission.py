@@ -3,8 +3,9 @@ from dataclasses import replace
 import pytest
 
 from reconciler.admission import Claim, held_back, queued, repository_keys
-from reconciler.model import Action, Lock
 from reconciler.plans import Advance, Start, Wait
+from reconciler.spec import Action
+from reconciler.status import Lock
 from tests.factories import at, condition, make_destination, make_job, make_prune, make_source, seen, slot_run
 
 BACKUP = make_source(name="backup", uid="b")

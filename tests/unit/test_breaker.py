@@ -12,9 +12,9 @@ from reconciler import conditions, endings
 from reconciler.admission import queued
 from reconciler.breaker import LONGEST_PAUSE, probed
 from reconciler.decision import decide
-from reconciler.model import MoverResult
 from reconciler.observed import Children
 from reconciler.plans import Advance, Finish, Start, Wait
+from reconciler.status import MoverResult
 from tests.factories import at, condition, make_destination, make_job, make_source, seen, slot_run
 
 NOW = at("12:00:00")

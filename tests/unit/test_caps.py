@@ -14,10 +14,11 @@ from reconciler.caps import Crowd
 from reconciler.conditions import accepted, waiting
 from reconciler.decision import decide
 from reconciler.endings import finished
-from reconciler.model import Action, CopyMethod, MoverResult
 from reconciler.observed import Children, JobState
 from reconciler.plans import Advance, Finish, Start, Wait
 from reconciler.settings import Caps
+from reconciler.spec import Action, CopyMethod
+from reconciler.status import MoverResult
 from tests.factories import at, condition, make_destination, make_job, make_prune, make_source, make_volume, seen
 from tests.factories import slot_run as run_of
 

@@ -9,10 +9,11 @@ from reconciler import conditions, endings
 from reconciler.chores import combined, with_chores
 from reconciler.decision import decide
 from reconciler.locks import token_of
-from reconciler.model import Action, Chore, Drill, Lock, MoverResult, Run, Status, Verify
 from reconciler.naming import slot_token
 from reconciler.observed import Children
 from reconciler.plans import Finish, Start, Wait
+from reconciler.spec import Action, Drill, Verify
+from reconciler.status import Chore, Lock, MoverResult, Run, Status
 from tests.factories import at, make_source, seen, slot_run
 
 NOW = at("12:00:00")

@@ -4,9 +4,9 @@ import pytest
 
 from reconciler.collisions import collisions
 from reconciler.conditions import waiting
-from reconciler.model import Status
 from reconciler.permission import admitted
 from reconciler.plans import Advance, Start, Wait
+from reconciler.status import Status
 from tests.factories import at, make_destination, make_job, make_prune, make_source, seen, slot_run
 
 ONE = make_source(name="one", uid="1")

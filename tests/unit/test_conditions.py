@@ -7,9 +7,11 @@ from reconciler.conditions import accepted, adopted, advancing, missed, rejected
 from reconciler.decision import decide
 from reconciler.endings import finished, retry_time
 from reconciler.failures import FAILURES, MAX_ATTEMPTS, Policy
-from reconciler.model import Action, Image, Lock, MoverIdentity, MoverResult, Problem, Run, Status
 from reconciler.observed import Children
 from reconciler.plans import Advance, Finish, Start, Wait
+from reconciler.problems import Problem
+from reconciler.spec import Action, MoverIdentity
+from reconciler.status import Image, Lock, MoverResult, Run, Status
 from reconciler.timestamps import format_time
 from tests.factories import at, condition, make_destination, make_job, make_source, seen, slot_run
 

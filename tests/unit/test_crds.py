@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from reconciler.crds import crd, crd_file
-from reconciler.model import Kind
+from reconciler.resource import Kind
 
 FOLDER = Path(__file__).parents[2] / "kustomize" / "crds"
 LAST_APPLIED_LIMIT = 262_144

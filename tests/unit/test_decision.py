@@ -14,10 +14,11 @@ from reconciler.decision import (
     outstanding_run,
     schedule_since,
 )
-from reconciler.model import CopyMethod, Image, Run
 from reconciler.naming import child_name
 from reconciler.observed import Children, JobState
 from reconciler.plans import Advance, Finish, Start, Wait
+from reconciler.spec import CopyMethod
+from reconciler.status import Image, Run
 from tests.factories import (
     at,
     make_destination,

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 
 from reconciler.documents import compose, value
 from reconciler.files import check
-from reconciler.model import Problem
 from reconciler.places import Mistake, located
+from reconciler.problems import Problem
 
 HEAD = "apiVersion: scribe.backube/v1alpha1\nkind: ReplicationSource\nmetadata: {name: a}\n"
 

@@ -6,8 +6,9 @@ import pytest
 from reconciler.conditions import accepted, rejected, started
 from reconciler.endings import finished
 from reconciler.events import event, notes, regarding, series
-from reconciler.model import Image, MoverResult, Problem, Status
 from reconciler.plans import Finish
+from reconciler.problems import Problem
+from reconciler.status import Image, MoverResult, Status
 from tests.factories import at, make_destination, make_source, seen, slot_run
 
 HOURLY = make_source()

@@ -15,8 +15,9 @@ from reconciler.forecast import (
     suggestions,
     with_suggestions,
 )
-from reconciler.model import Action, Status
+from reconciler.spec import Action
 from reconciler.spreading import placed
+from reconciler.status import Status
 from tests.factories import at, make_prune, make_source
 
 NOW = at("08:30:00")

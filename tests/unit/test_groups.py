@@ -14,12 +14,14 @@ from reconciler.bursts import Bursts
 from reconciler.chores import with_chores
 from reconciler.decision import decide
 from reconciler.groups import differences, group_of, spread_of
-from reconciler.model import GroupStatus, Kind, MoverResult, Rejected, Run, Status, Verify
 from reconciler.observed import Children, Surroundings
 from reconciler.parsing import parse
 from reconciler.permission import admitted
 from reconciler.plans import Advance, Finish, Start, Wait
+from reconciler.resource import Kind, Rejected
+from reconciler.spec import Verify
 from reconciler.spreading import placed
+from reconciler.status import GroupStatus, MoverResult, Run, Status
 from reconciler.steps import Work
 from reconciler.timetable import start_of
 from tests.factories import (

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.hashed import BOUNDS, fraction, has_hash, number, plain
-from reconciler.model import Kind
 from reconciler.parsing import parse
+from reconciler.resource import Kind
 from reconciler.schedule import problem
 
 WHO = "ReplicationSource/shop/nightly"

@@ -8,10 +8,10 @@ from reconciler import conditions
 from reconciler.chores import with_chores
 from reconciler.decision import decide
 from reconciler.holds import is_switched_off, paused, restores_to_come
-from reconciler.model import CopyMethod, Verify
 from reconciler.observed import Children
 from reconciler.permission import admitted
 from reconciler.plans import Advance, Start, Wait
+from reconciler.spec import CopyMethod, Verify
 from tests.factories import at, condition, make_destination, make_job, make_prune, make_source, seen, slot_run
 
 HOURLY = seen(make_source(verify=Verify(schedule="0 5 * * *")), last_sync_time=at("08:40:00"))

@@ -3,9 +3,9 @@ from datetime import timedelta
 import pytest
 
 from reconciler.hookjobs import hook_job, note, noted
-from reconciler.model import Hook, Hooks, Stage
 from reconciler.observing import parse_hook, parse_job
 from reconciler.plans import HookPlan
+from reconciler.spec import Hook, Hooks, Stage
 from tests.factories import HOOKS, make_source, slot_run
 from tests.podtemplates import GOOD
 

@@ -16,13 +16,14 @@ from reconciler import assets
 from reconciler.assets import schema
 from reconciler.chores import with_chores
 from reconciler.hookjobs import hook_job
-from reconciler.model import API_VERSION, Kind, Run
 from reconciler.naming import ACCEPT_SHRUNKEN
 from reconciler.observed import Surroundings
 from reconciler.parsing import parse
 from reconciler.plans import HookPlan
 from reconciler.rehearsal import rehearsed
 from reconciler.rendering import Renderer
+from reconciler.resource import API_VERSION, Kind
+from reconciler.status import Run
 from reconciler.validation import validate
 from reconciler.volumes import with_volumes
 from tests.factories import at, make_volume, slot_run

@@ -6,8 +6,9 @@ import pytest
 from reconciler.conditions import accepted, rejected
 from reconciler.endings import finished
 from reconciler.lateness import overdue_after, overdue_time
-from reconciler.model import MoverResult, Problem, Status
 from reconciler.plans import Finish
+from reconciler.problems import Problem
+from reconciler.status import MoverResult, Status
 from tests.factories import at, make_destination, make_source, seen, slot_run
 
 HOURLY = make_source()

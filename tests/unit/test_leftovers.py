@@ -3,9 +3,9 @@ from dataclasses import replace
 import pytest
 
 from reconciler.leftovers import leftovers
-from reconciler.model import Image, Run
 from reconciler.naming import child_name
 from reconciler.observed import Children, JobState
+from reconciler.status import Image, Run
 from tests.factories import (
     at,
     make_destination,

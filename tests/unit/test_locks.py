@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from reconciler.locks import Holder, Movers, explained, holder_of, left_behind, reported, token_of, unlocked
-from reconciler.model import Action, Lock, MoverResult, Run, Status
 from reconciler.naming import child_name
 from reconciler.observed import Children, JobState
 from reconciler.plans import Finish, Wait
+from reconciler.spec import Action
+from reconciler.status import Lock, MoverResult, Run, Status
 from tests.factories import at, make_destination, make_job, make_pod, make_prune, make_source, seen, slot_run
 
 NINE = slot_run("09:00:00")

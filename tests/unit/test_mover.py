@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.model import Action, CopyMethod, Run
 from reconciler.observed import Job, JobState, Pod
 from reconciler.results import _STATISTICS, result_of
+from reconciler.spec import Action, CopyMethod
+from reconciler.status import Run
 
 SCRIPT = Path(__file__).parents[2] / "templates" / "mover.sh"
 

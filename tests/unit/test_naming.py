@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.model import Kind, Run
 from reconciler.naming import child_name, event_name, host_of, label_value, labels, owner_reference, slot_token
+from reconciler.resource import Kind
+from reconciler.status import Run
 from tests.factories import at, make_destination, make_source
 
 SOURCE = make_source()

@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler import assets
-from reconciler.model import Action, CopyMethod, MoverIdentity, Run
 from reconciler.observed import JobState
 from reconciler.observing import parse_job, parse_pod, parse_snapshot, parse_volume
 from reconciler.plans import JobPlan, SnapshotPlan, VolumePlan
 from reconciler.rendering import Renderer
+from reconciler.spec import Action, CopyMethod, MoverIdentity
+from reconciler.status import Run
 from tests.factories import GIB, at, make_destination, make_source, slot_run
 
 TEMPLATES = Renderer(assets.templates(), image="docker.io/restic/restic:0.19.1")

@@ -4,7 +4,7 @@ import pytest
 
 from reconciler import offline
 from reconciler.errors import SetupError
-from reconciler.model import Kind
+from reconciler.resource import Kind
 from tests.factories import GIB, at
 
 NOW = at("09:00:00")

@@ -3,9 +3,10 @@ from html.parser import HTMLParser
 
 import pytest
 
-from reconciler.model import Action, Kind
 from reconciler.page import html, size
 from reconciler.protection import Overview, Replication, State, Unprotected
+from reconciler.resource import Kind
+from reconciler.spec import Action
 from tests.factories import GIB, at
 
 NOW = at("10:30:00")

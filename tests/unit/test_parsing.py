@@ -4,9 +4,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from reconciler.model import Action, CopyMethod, Kind, MoverIdentity, Spec, Status
 from reconciler.parsing import parse, parse_spec
+from reconciler.resource import Kind
 from reconciler.serialization import status_document
+from reconciler.spec import Action, CopyMethod, MoverIdentity, Spec
+from reconciler.status import Status
 from tests.factories import at
 from tests.unit.statuses import FULL
 

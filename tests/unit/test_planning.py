@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 import pytest
 
 from reconciler.chores import with_chores
-from reconciler.model import Action, CopyMethod, Drill, Guard, MoverIdentity, Run, Verify
 from reconciler.naming import child_name
 from reconciler.observed import Children, Surroundings
 from reconciler.planning import (
@@ -16,6 +15,8 @@ from reconciler.planning import (
     start_plan,
 )
 from reconciler.plans import Advance, JobPlan, SnapshotPlan, VolumePlan, Wait
+from reconciler.spec import Action, CopyMethod, Drill, Guard, MoverIdentity, Verify
+from reconciler.status import Run
 from tests.factories import (
     GIB,
     at,

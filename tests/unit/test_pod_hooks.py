@@ -10,12 +10,14 @@ from reconciler.decision import decide
 from reconciler.events import notes
 from reconciler.hooks import COMPLAINT, blocked, complaint, is_unsettled, owed
 from reconciler.leftovers import leftovers
-from reconciler.model import Condition, CopyMethod, Hook, Hooks, Rejected, Run, Stage, Status
 from reconciler.observed import Children, JobState, Surroundings
 from reconciler.planning import start_plan
 from reconciler.plans import Advance, Finish, JobPlan, Start, Wait
 from reconciler.rehearsal import rehearsed
+from reconciler.resource import Rejected
 from reconciler.saying import said
+from reconciler.spec import CopyMethod, Hook, Hooks, Stage
+from reconciler.status import Condition, Run, Status
 from reconciler.strays import strays
 from tests.factories import (
     HOOKS,

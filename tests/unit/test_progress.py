@@ -2,11 +2,12 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.model import Action, CopyMethod, Image, Run
 from reconciler.naming import child_name
 from reconciler.observed import Children
 from reconciler.plans import Advance
 from reconciler.progress import advance, has_own_volume, image_of
+from reconciler.spec import Action, CopyMethod
+from reconciler.status import Image, Run
 from tests.factories import (
     make_destination,
     make_job,

@@ -3,8 +3,11 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.model import Action, Kind, MoverResult, Problem, Rejected, Status
+from reconciler.problems import Problem
 from reconciler.protection import State, overview
+from reconciler.resource import Kind, Rejected
+from reconciler.spec import Action
+from reconciler.status import MoverResult, Status
 from tests.factories import at, condition, make_destination, make_prune, make_source, make_volume, seen
 
 NOW = at("10:30:00")

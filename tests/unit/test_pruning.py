@@ -8,10 +8,10 @@ import pytest
 from reconciler.admission import queued
 from reconciler.chores import with_chores
 from reconciler.decision import decide
-from reconciler.model import MoverResult, Status
 from reconciler.observed import Children
 from reconciler.plans import Start, Wait
 from reconciler.pruning import spared
+from reconciler.status import MoverResult, Status
 from tests.factories import at, condition, make_prune, make_source, seen
 
 WEEK = timedelta(days=7)

@@ -2,11 +2,11 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.model import CopyMethod, MoverIdentity
 from reconciler.naming import child_name
 from reconciler.observed import Surroundings
 from reconciler.plans import JobPlan, SnapshotPlan, VolumePlan, Wait
 from reconciler.rehearsal import rehearsed
+from reconciler.spec import CopyMethod, MoverIdentity
 from tests.factories import GIB, at, make_destination, make_prune, make_source, make_volume, slot_run
 
 RUN = slot_run("09:00:00")

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from reconciler import assets
 from reconciler.errors import RenderError
-from reconciler.model import Action, CopyMethod, MoverIdentity
 from reconciler.plans import JobPlan, SnapshotPlan, VolumePlan
 from reconciler.rendering import Renderer
+from reconciler.spec import Action, CopyMethod, MoverIdentity
 from tests.factories import make_destination, make_source, slot_run
 
 TEMPLATES = assets.templates()

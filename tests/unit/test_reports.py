@@ -8,8 +8,8 @@ from jsonschema import Draft202012Validator
 
 from reconciler import reports
 from reconciler.findings import Finding
-from reconciler.model import Problem
 from reconciler.places import Mistake
+from reconciler.problems import Problem
 from reconciler.rules import RULES
 
 TEXT = {"type": "object", "required": ["text"], "properties": {"text": {"type": "string", "minLength": 1}}}

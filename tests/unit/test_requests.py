@@ -11,13 +11,14 @@ from reconciler import conditions, endings
 from reconciler.chores import with_chores
 from reconciler.decision import decide
 from reconciler.leftovers import leftovers
-from reconciler.model import Image, MoverResult, Run, Status, Verify
 from reconciler.naming import FLUX_REQUESTED_AT, SYNC_REQUESTED_AT
 from reconciler.observed import Children, JobState
 from reconciler.observing import parse_job
 from reconciler.parsing import parse
 from reconciler.plans import Advance, Finish, Start, Wait
 from reconciler.requests import requested, stage_of
+from reconciler.spec import Verify
+from reconciler.status import Image, MoverResult, Run, Status
 from tests.factories import at, condition, make_job, make_source, seen, slot_run
 
 NIGHTLY = seen(make_source(schedule="0 3 * * *"))

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.failures import Policy, policy_of
-from reconciler.model import Lock, Run
 from reconciler.observed import JobState
 from reconciler.results import lost_result, result_of, stuck_result
+from reconciler.status import Lock, Run
 from tests.factories import at, make_job, make_pod
 from tests.unit.statuses import FULL
 

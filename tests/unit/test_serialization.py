@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.model import Condition, Image, MoverIdentity, MoverResult, Run, Status
 from reconciler.serialization import parse_identity, parse_status, status_document
+from reconciler.spec import MoverIdentity
+from reconciler.status import Condition, Image, MoverResult, Run, Status
 from tests.unit.statuses import FULL
 
 SHARED = {name: getattr(FULL, name) for name in ("observed_generation", "schema_fingerprint")}

@@ -3,10 +3,10 @@ from datetime import timedelta
 import pytest
 
 from reconciler.forecast import peak_of
-from reconciler.model import CopyMethod
 from reconciler.observed import Surroundings
 from reconciler.settings import Caps
 from reconciler.simulation import Assumptions, simulated
+from reconciler.spec import CopyMethod
 from tests.factories import at, make_destination, make_prune, make_source, make_volume
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)

@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.model import Kind
+from reconciler.resource import Kind
 from reconciler.spreading import placed, places
 from tests.factories import at, make_source
 

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.model import Kind, Rejected, Run, Status
 from reconciler.naming import is_ours, labels
 from reconciler.observed import Children, JobState
+from reconciler.resource import Kind, Rejected
+from reconciler.status import Run, Status
 from reconciler.strays import strays
 from tests.factories import (
     at,

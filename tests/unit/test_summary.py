@@ -8,10 +8,11 @@ import pytest
 from reconciler import conditions, endings
 from reconciler.chores import combined, with_chores
 from reconciler.decision import decide
-from reconciler.model import MoverResult, Status, Verify
 from reconciler.observed import Children
 from reconciler.plans import Finish, Wait
 from reconciler.serialization import parse_status, status_document
+from reconciler.spec import Verify
+from reconciler.status import MoverResult, Status
 from reconciler.summary import summarized
 from reconciler.volumes import LIMIT, with_volumes
 from tests.factories import at, make_source, seen, slot_run

@@ -6,7 +6,7 @@ import pytest
 
 from reconciler import assets, samples, structures
 from reconciler.cli import main
-from reconciler.model import Action
+from reconciler.spec import Action
 from reconciler.templatechecks import _resources
 
 BASE = '{% extends "mover.yaml.j2" %}\n'

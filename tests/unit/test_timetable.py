@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from reconciler import conditions, endings
 from reconciler.decision import decide, next_start
-from reconciler.model import MoverResult
 from reconciler.observed import Children
 from reconciler.plans import Finish, Start, Wait
 from reconciler.schedule import next_slot
 from reconciler.spreading import placed
+from reconciler.status import MoverResult
 from reconciler.timetable import begin, begun_slot, count_slots, is_too_late, start_of
 from tests.factories import at, make_source, seen
 

@@ -8,8 +8,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.model import Kind, MoverIdentity, Problem, Resource, Spec
+from reconciler.problems import Problem
+from reconciler.resource import Kind, Resource
 from reconciler.serialization import status_document
+from reconciler.spec import MoverIdentity, Spec
 from reconciler.validation import fingerprint, parse, validate
 from tests.unit.statuses import FULL
 

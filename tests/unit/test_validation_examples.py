@@ -7,7 +7,7 @@ import pytest
 
 from reconciler.assets import schema
 from reconciler.files import Report, check
-from reconciler.model import Kind
+from reconciler.resource import Kind
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "tests" / "examples"

@@ -7,8 +7,9 @@ from jsonschema import Draft202012Validator
 
 from reconciler import results, schedule
 from reconciler.assets import schema
-from reconciler.model import Chore, Kind
+from reconciler.resource import Kind
 from reconciler.serialization import status_document
+from reconciler.status import Chore
 from reconciler.volumes import LIMIT
 from tests.unit.statuses import FULL
 

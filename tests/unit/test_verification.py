@@ -2,7 +2,8 @@
 
 import pytest
 
-from reconciler.model import Action, MoverResult
+from reconciler.spec import Action
+from reconciler.status import MoverResult
 from reconciler.verification import next_part, part_read, verdict
 
 

@@ -8,11 +8,12 @@ import pytest
 from reconciler.chores import with_chores
 from reconciler.decision import decide
 from reconciler.groups import differences
-from reconciler.model import Drill, Requirement, Run, Status, Verify
 from reconciler.naming import child_name, host_of, labels
 from reconciler.observed import Children
 from reconciler.plans import Finish, Start, Wait
+from reconciler.spec import Drill, Requirement, Verify
 from reconciler.spreading import placed
+from reconciler.status import Run, Status
 from reconciler.volumes import LIMIT, chosen, with_volumes
 from tests.factories import at, make_job, make_source, seen, slot_run
 
