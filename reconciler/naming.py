@@ -55,9 +55,9 @@ def child_name(owner: Resource | Rejected, purpose: str, run: Run) -> str:
 
     At most 52 characters, a DNS label, the same for every tick that sees the same owner uid, claim, chore and run.
     """
-    part = [f"volume/{owner.volume}"] if owner.volume else []
-    part += [owner.chore] if owner.chore else []
-    digest = _digest(owner.uid, purpose, run.token, str(run.attempt), *part)
+    uid, volume, chore = owner.key
+    part = filter(None, (f"volume/{volume}" if volume else "", chore))
+    digest = _digest(uid, purpose, run.token, str(run.attempt), *part)
     room = _NAME_LIMIT - len(purpose) - len(digest) - 2
     readable = "-".join(filter(None, (owner.name, owner.volume))).replace(".", "-")[:room].strip("-")
     return f"{purpose}-{readable}-{digest}"
@@ -82,15 +82,16 @@ def request_value(text: str) -> str:
 
 def labels(owner: Resource | Rejected, component: str) -> dict[str, str]:
     """The fixed label set of a child; a CR's own labels are never copied (Argo CD and Flux would prune by them)."""
+    uid, volume, chore = owner.key
     return {
         **MANAGED_BY,
         "app.kubernetes.io/name": MANAGER,
         "app.kubernetes.io/component": component,
         OWNER_KIND: str(owner.kind),
         OWNER_NAME: label_value(owner.name),
-        OWNER_UID: owner.uid,
-        **({VOLUME: label_value(owner.volume)} if owner.volume else {}),
-        **({CHORE: owner.chore} if owner.chore else {}),
+        OWNER_UID: uid,
+        **({VOLUME: label_value(volume)} if volume else {}),
+        **({CHORE: chore} if chore else {}),
     }
 
 

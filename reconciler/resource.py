@@ -84,8 +84,7 @@ class Resource:
 class Rejected:
     """A listed CR whose spec is invalid; without ``problems`` an earlier tick has already said so.
 
-    ``group`` is the one it would be a member of. It has no chores: ``chore`` is always empty; ``volume`` is as in
-    Resource.
+    ``group`` is the one it would be a member of; ``volume`` is as in Resource. It has no chores.
     """
 
     kind: Kind
@@ -95,7 +94,11 @@ class Rejected:
     generation: int
     resource_version: str
     status: Status
-    chore: str = ""
     volume: str = ""
     problems: tuple[Problem, ...] = ()
     group: str = ""
+
+    @property
+    def key(self) -> Key:
+        """As that of the resource that it would be."""
+        return self.uid, self.volume, ""

@@ -54,7 +54,7 @@ class World:
 
     def children_of(self, resource: Resource | Rejected) -> Children:
         """Everything that was made for the syncs of one volume, or for one chore."""
-        return self.children.get((resource.namespace, resource.uid, resource.volume, resource.chore), Children())
+        return self.children.get((resource.namespace, *resource.key), Children())
 
     def parts_of(self, rejected: Rejected) -> tuple[Rejected, ...]:
         """An invalid CR for each volume that something is left of, which its selector may have taken before."""
