@@ -31,7 +31,6 @@ SUPERSEDED: Final = Wait(reason="Superseded", message="another tick was quicker;
 
 _LOG: Final = logging.getLogger(__name__)
 _STEPS: Final = 5  # start, hook, snapshot, volume, and the look at what came of it
-_NOTE_LIMIT: Final = 1024
 _IMMUTABLE: Final = "field is immutable"
 _CONFLICT: Final = 409
 
@@ -104,7 +103,7 @@ class Steps:
                 item.problem, item.status, item.decision = "", item.resource.status, SUPERSEDED
                 return
             reason = "TemplateError" if isinstance(error, RenderError) else "ApplyFailed"
-            blocked = Wait(reason=reason, message=item.problem[:_NOTE_LIMIT], ready=False)
+            blocked = Wait(reason=reason, message=item.problem, ready=False)
             item.status = conditions.waiting(item.status, blocked, now=self._now)
         except Exception:  # noqa: BLE001 - see decided
             item.decision, item.awaits, item.gate = _bug(item.resource), False, None
