@@ -61,7 +61,7 @@ def start_plan(resource: Resource, run: Run, surroundings: Surroundings) -> JobP
         node_name=None if own_volume else _node_of(user_claim, surroundings),
         security=identity if spec.action in _RESTORING else _reader(identity),
         privileged=identity.run_as_user == _ROOT,
-        settings=settings_of(resource),
+        settings=mover_settings(resource),
         hostname=resource.dead_locks[0].host if resource.dead_locks else "",
         group=group_of(resource, run),
         hooks=hooks_of(resource),
@@ -111,7 +111,7 @@ def inferred_identity(resource: Resource, surroundings: Surroundings) -> MoverId
     return user.security
 
 
-def settings_of(resource: Resource) -> dict[str, str]:
+def mover_settings(resource: Resource) -> dict[str, str]:
     """What templates/mover.sh is told beyond its action and host, as environment variables."""
     path = resource.spec.repository_path
     return _action_settings(resource) | ({"QUILL_REPOSITORY_PATH": path} if path else {})

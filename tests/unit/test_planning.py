@@ -10,8 +10,8 @@ from reconciler.planning import (
     advance_plan,
     identity_of,
     inferred_identity,
+    mover_settings,
     needs_pods,
-    settings_of,
     start_plan,
 )
 from reconciler.plans import Advance, JobPlan, SnapshotPlan, VolumePlan, Wait
@@ -123,7 +123,7 @@ PATIENT = {"QUILL_ON_MISSING": "Fail", "QUILL_PREVIOUS": "0", "QUILL_AS_OF": ""}
     ],
 )
 def test_a_mover_is_told_what_its_resource_says(resource, settings):
-    assert settings.items() <= settings_of(resource).items()
+    assert settings.items() <= mover_settings(resource).items()
 
 
 @pytest.mark.parametrize(
@@ -446,4 +446,4 @@ def test_a_drill_without_its_source_volume_waits_for_it():
 )
 def test_a_verification_is_told_which_part_to_read(verify, last, expected):
     check = chore("verify", verify=verify)
-    assert settings_of(replace(check, status=replace(check.status, last_subset=last))) == expected
+    assert mover_settings(replace(check, status=replace(check.status, last_subset=last))) == expected
