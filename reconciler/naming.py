@@ -10,6 +10,7 @@ from datetime import datetime
 
 from reconciler.resource import API_GROUP, API_VERSION, Kind, Rejected, Resource
 from reconciler.status import Run
+from reconciler.timestamps import format_time
 
 MANAGER = "quill"
 GATE_MANAGER = "quill-gate"
@@ -135,8 +136,8 @@ def repository_of(resource: Resource) -> str:
 
 
 def slot_token(slot: datetime) -> str:
-    """A schedule slot as a run token, RFC 3339 in UTC."""
-    return slot.strftime("%Y-%m-%dT%H:%M:%SZ")
+    """A schedule slot as a run token."""
+    return format_time(slot)
 
 
 def is_of_a_slot(run: Run) -> bool:

@@ -25,6 +25,7 @@ from reconciler.rendering import Renderer, renderer
 from reconciler.resource import Resource
 from reconciler.spreading import placed
 from reconciler.status import Run
+from reconciler.timestamps import format_time
 
 EXAMPLES = """
   quill render -f backups/ --at 2026-01-02T03:00:00Z
@@ -66,7 +67,7 @@ def run(args: argparse.Namespace, *, now: datetime) -> int:
     if not world.resources and not world.findings and not world.notes:
         _say("no ReplicationSource or ReplicationDestination in these files")
     elif world.resources and not due:
-        _say(f"nothing is due in the minute up to {at:%Y-%m-%dT%H:%M:%SZ}; give another time with --at")
+        _say(f"nothing is due in the minute up to {format_time(at)}; give another time with --at")
     return 1 if world.findings else 0
 
 
