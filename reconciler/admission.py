@@ -106,7 +106,8 @@ def _place(claim: Claim) -> tuple[bool, bool, datetime, datetime, tuple[str, ...
     One whose start failed in the last tick goes last, or it could keep all others for ever.
     """
     resource = claim.resource
-    failed = any(each.type == "Ready" and each.reason in START_FAILURES for each in resource.status.conditions)
+    ready = resource.status.condition("Ready")
+    failed = ready is not None and ready.reason in START_FAILURES
     is_ordinary = claim.action is not Action.UNLOCK
     due = claim.since - PRIORITY_STEP * resource.spec.priority
     names = (resource.namespace, resource.name, resource.kind, resource.volume, resource.chore)

@@ -17,7 +17,6 @@ from reconciler.decision import ASKED
 from reconciler.naming import repository_of
 from reconciler.plans import Advance, Decision, Finish, Start, Wait
 from reconciler.resource import Key, Resource
-from reconciler.status import Condition
 
 REASON: Final = "RepositoryUnreachable"
 THRESHOLD: Final = 3
@@ -113,7 +112,7 @@ def _parked(decided: Iterable[tuple[Resource, Decision]], outages: _Outages, *, 
 
 def _place(resource: Resource, start: Start) -> tuple[bool, bool, datetime, tuple[str, ...]]:
     """As admission.py has it: a start that the API server refuses must not be what all others wait for."""
-    ready = _ready(resource)
+    ready = resource.status.condition("Ready")
     refused = ready is not None and ready.reason in START_FAILURES
     asked = _is_asked_for(resource, start)
     names = (resource.namespace, resource.name, resource.volume, resource.chore)
@@ -138,17 +137,13 @@ def _witness(resource: Resource, decision: Decision, *, now: datetime) -> Witnes
     if result.reason != REASON:
         was_open = result.phase not in _BEFORE_IT_IS_OPEN and not is_under_way
         return Witness(resource=resource, reached=max(reached, began) if was_open else reached, began=began)
-    ready = _ready(resource)
+    ready = resource.status.condition("Ready")
     if ready is None or ready.status != "False":  # an edit has made it ready: it may be another repository by now
         return Witness(resource=resource, reached=reached, began=began)
     since = ready.last_transition_time
     failures = status.consecutive_failures
     failed = since if is_under_way else began  # while it tries again, only the first of its failures has a time
     return Witness(resource=resource, reached=reached, began=began, failures=failures, failed=failed, since=since)
-
-
-def _ready(resource: Resource) -> Condition | None:
-    return next((each for each in resource.status.conditions if each.type == "Ready"), None)
 
 
 def _sentence(resource: Resource, finder: Resource) -> str:

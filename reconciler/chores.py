@@ -70,7 +70,7 @@ def combined(listed: Status, main: Status, chores: Mapping[str, Status]) -> Stat
         last_drill_time=drill.last_sync_time if drill else None,
     )
     complaint = _complaint(status)
-    ready = next((each for each in status.conditions if each.type == "Ready"), None)
+    ready = status.condition("Ready")
     if complaint is None or ready is None or ready.status != "True":
         return status
     others = [each for each in status.conditions if each is not ready]
@@ -135,17 +135,18 @@ def _complaint(status: Status) -> Condition | None:
 
     A lock that is in nobody's way any more is nothing.
     """
-    hook = (replace(each, type="Stalled", reason=COMPLAINT) for each in status.conditions if each.type == COMPLAINT)
+    if hook := status.condition(COMPLAINT):
+        return replace(hook, type="Stalled", reason=COMPLAINT)
     proofs = (_proof(of_it) for of_it in status.chores.values())
     found = (replace(each, type="Stalled", status="True") for each in proofs if each and each.status == "False")
     chores = (of_it for chore, of_it in status.chores.items() if chore != Chore.UNLOCK or reported(status))
-    stalled = (each for of_it in chores for each in of_it.conditions if each.type == "Stalled")
-    return next(hook, None) or next(found, None) or next(stalled, None)
+    stalled = (each for of_it in chores if (each := of_it.condition("Stalled")))
+    return next(found, None) or next(stalled, None)
 
 
 def _proof(status: Status) -> Condition | None:
     """What the last run that came to a verdict found, whatever has failed since; see verification.py."""
-    return next((each for each in status.conditions if each.type == "Proven"), None)
+    return status.condition("Proven")
 
 
 def _said(complaint: Condition) -> tuple[Condition, Condition]:

@@ -39,7 +39,8 @@ def accepted(resource: Resource, *, now: datetime, fingerprint: str) -> Status:
         next_sync_time=next_start(resource, now=now),
         overdue_time=overdue_time(resource, now=now),
     )
-    was_invalid = any(c.type == "Ready" and c.reason == "InvalidSpec" for c in status.conditions)
+    ready = status.condition("Ready")
+    was_invalid = ready is not None and ready.reason == "InvalidSpec"
     if resource.generation != resource.status.observed_generation:
         status = replace(status, repository_id=None)  # it may be another one by now; the next run tells
     if was_invalid or resource.generation != resource.status.observed_generation:
@@ -74,17 +75,18 @@ def waiting(status: Status, decision: Wait, *, now: datetime) -> Status:
         return said(status, now, ("Synchronizing", False, "Error", decision.message))
     if decision.reason == "Suspended":
         return _suspended(status, decision, now=now)
-    if any(c.type == "Ready" and c.reason == COLLISION for c in status.conditions):
+    ready = status.condition("Ready")
+    if ready and ready.reason == COLLISION:
         status = unsaid(status, "Reconciling")  # another resource was changed, and nothing here will run for that
     if decision.reason == QUEUED:
         return _queued(status, decision, now=now)
     status = _left_the_queue(status, now=now)
-    if any(c.type in ("Stalled", "Reconciling") for c in status.conditions):
+    if status.condition("Stalled") or status.condition("Reconciling"):
         return status  # what the last run or start failed of stands until something has run again
     if status.current_run and status.next_retry_time:  # and does so again after a pause or an invalid spec
         text = f"{decision.message} after attempt {status.current_run.attempt} of {MAX_ATTEMPTS}"
         return said(retrying(status, text, now=now), now, ("Synchronizing", False, "Error", text))
-    if not any(c.type == "Ready" and (c.status, c.reason) == ("True", decision.reason) for c in status.conditions):
+    if ready is None or (ready.status, ready.reason) != ("True", decision.reason):
         status = said(status, now, ("Ready", True, decision.reason, f"accepted; {decision.message}"))
     return said(status, now, ("Synchronizing", False, decision.reason, decision.message))
 
@@ -99,15 +101,14 @@ def _suspended(status: Status, decision: Wait, *, now: datetime) -> Status:
 
 def _queued(status: Status, decision: Wait, *, now: datetime) -> Status:
     """The place in the line is said in Synchronizing alone; what the last run failed of stands in Ready."""
-    if not any(c.type in ("Stalled", "Reconciling") for c in status.conditions):
+    if not (status.condition("Stalled") or status.condition("Reconciling")):
         status = said(status, now, ("Ready", True, QUEUED, "accepted; due, and waiting for its turn"))
     return said(status, now, ("Synchronizing", False, QUEUED, decision.message))
 
 
 def _left_the_queue(status: Status, *, now: datetime) -> Status:
     """After a failed run, Synchronizing says again what Ready does."""
-    conditions = {each.type: each for each in status.conditions}
-    ready, busy = conditions.get("Ready"), conditions.get("Synchronizing")
+    ready, busy = status.condition("Ready"), status.condition("Synchronizing")
     if ready is None or ready.status == "True" or busy is None or busy.reason != QUEUED:
         return status
     return said(status, now, ("Synchronizing", False, "Error", ready.message))
@@ -162,15 +163,12 @@ def advancing(status: Status, decision: Advance, *, now: datetime) -> Status:
         status = said(status, now, ("Ready", False, decision.cause, decision.message))
         status = said(status, now, ("Reconciling", True, decision.cause, decision.message))
         return said(status, now, ("Synchronizing", True, "SyncInProgress", decision.message))
-    if status.consecutive_failures == 0 and not any(
-        c.type == "Ready" and c.status == "True" for c in status.conditions
-    ):
+    ready, reconciling = status.condition("Ready"), status.condition("Reconciling")
+    if status.consecutive_failures == 0 and not (ready and ready.status == "True"):
         status = unsaid(status, "Stalled", "Reconciling")
         status = said(status, now, ("Ready", True, "Progressing", "accepted; a run is under way"))
-    elif any(
-        (c.type == "Reconciling" and c.reason != "ProgressingWithRetry")
-        or (c.type == "Ready" and c.reason == "InvalidSpec")  # repaired since; it would count as rejected for ever
-        for c in status.conditions
+    elif (reconciling and reconciling.reason != "ProgressingWithRetry") or (
+        ready and ready.reason == "InvalidSpec"  # repaired since; it would count as rejected for ever
     ):
         status = retrying(status, f"under way again after {status.consecutive_failures} failed attempts", now=now)
     return said(status, now, ("Synchronizing", True, "SyncInProgress", decision.message))

@@ -137,14 +137,14 @@ def _has_ended(before: Status, after: Status) -> bool:
 
 def _hook(before: Status, after: Status) -> Note | None:
     """A Warning when the hook that lets an application go on has failed, or cannot be run."""
-    told = next((c for c in after.conditions if c.type == COMPLAINT), None)
-    if told is None or any(c.type == COMPLAINT and c.message == told.message for c in before.conditions):
+    known, told = before.condition(COMPLAINT), after.condition(COMPLAINT)
+    if told is None or (known and known.message == told.message):
         return None
     return Note(kind="Warning", reason=COMPLAINT, action="RunHook", message=told.message)
 
 
 def _invalid(before: Status, after: Status) -> Note | None:
-    stalled = next((c for c in after.conditions if c.type == "Stalled" and c.reason == "InvalidSpec"), None)
-    if stalled is None or stalled in before.conditions:
+    stalled = after.condition("Stalled")
+    if stalled is None or stalled.reason != "InvalidSpec" or stalled in before.conditions:
         return None
     return Note(kind="Warning", reason="InvalidSpec", action="Validate", message=stalled.message)

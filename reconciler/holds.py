@@ -72,8 +72,8 @@ def restores_to_come(decided: Iterable[tuple[Resource, Decision]]) -> Mapping[Ke
 
 
 def _wait(destination: Resource) -> Wait:
-    conditions = destination.status.conditions
-    trouble = next((c.message for c in conditions if (c.type, c.status) == ("Ready", "False")), "")
+    ready = destination.status.condition("Ready")
+    trouble = ready.message if ready and ready.status == "False" else ""
     if destination.spec.paused:
         trouble = "it is paused"
     message = (

@@ -188,7 +188,8 @@ def _state(resource: Resource, *, now: datetime) -> State:
 
 
 def _ready(status: Status) -> tuple[str, str]:
-    return next(((each.status, each.message) for each in status.conditions if each.type == "Ready"), ("Unknown", ""))
+    ready = status.condition("Ready")
+    return (ready.status, ready.message) if ready else ("Unknown", "")
 
 
 def _count(status: Status, *names: str) -> int | None:

@@ -43,4 +43,4 @@ def _spared(resource: Resource, start: Start, pruning: Iterable[Resource]) -> De
 
 def _is_in_trouble(resource: Resource) -> bool:
     """Only a prune of its own ends what it complains of."""
-    return any(each.type in ("Stalled", "Reconciling") for each in resource.status.conditions)
+    return any(resource.status.condition(kind) for kind in ("Stalled", "Reconciling"))

@@ -117,4 +117,4 @@ def _values(text: str) -> frozenset[str]:
 
 
 def _condition(status: Status, kind: str) -> Condition:
-    return next((each for each in status.conditions if each.type == kind), _NOBODY)
+    return status.condition(kind) or _NOBODY

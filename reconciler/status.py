@@ -127,6 +127,10 @@ class Status:
     chores: Mapping[str, "Status"] = field(default_factory=dict)
     volumes: Mapping[str, "Status"] = field(default_factory=dict)
 
+    def condition(self, kind: str) -> Condition | None:
+        """The condition of that type."""
+        return next((each for each in self.conditions if each.type == kind), None)
+
     @property
     def outstanding(self) -> Run | None:
         """The run whose end is not recorded yet; one that waits to be tried again has ended."""

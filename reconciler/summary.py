@@ -129,7 +129,7 @@ def _gathered(status: Status, volumes: _Named, kinds: Sequence[str], *, now: dat
 
 def _carried(status: Status, volumes: _Named, kind: str, *, now: datetime) -> Status:
     """``status`` with a condition that is there only while something is wrong, of the first claim that has it."""
-    known = ((name, each) for name, of_it in volumes for each in of_it.conditions if each.type == kind)
+    known = ((name, each) for name, of_it in volumes if (each := of_it.condition(kind)))
     if found := next(known, None):
         name, condition = found
         return said(status, now, (kind, condition.status == "True", condition.reason, f"{name}: {condition.message}"))

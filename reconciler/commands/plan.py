@@ -164,8 +164,8 @@ def _owed(row: Row, hooks: Iterable[HookPlan]) -> Row:
 
 
 def _rejection(rejected: Rejected) -> Row:
-    said = [each.message for each in rejected.status.conditions if each.type == "Stalled"]
-    message = "; ".join(map(str, rejected.problems)) or "".join(said[:1])
+    stalled = rejected.status.condition("Stalled")
+    message = "; ".join(map(str, rejected.problems)) or (stalled.message if stalled else "")
     return Row(resource=rejected, what="Invalid", message=message)
 
 
