@@ -151,7 +151,7 @@ def missed(resource: Resource, status: Status, decision: Start | Wait, *, now: d
 def adopted(status: Status, run: Run, job: Job | None) -> Status:
     """Status that records the start of a run whose tick was killed before it could; as it is where that is recorded."""
     current = status.current_run
-    if job is None or (current and (current.token, current.attempt) == (run.token, run.attempt)):
+    if job is None or (current and current.key == run.key):
         return status
     return started(status, run, created=job.created, inferred=None)
 

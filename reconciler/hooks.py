@@ -173,7 +173,7 @@ def owes(children: Children, hook: HookJob) -> bool:
 
 def is_of(hook: HookJob, run: Run | None) -> bool:
     """Whether a hook was made for that attempt."""
-    return run is not None and (hook.run.token, hook.run.attempt) == (run.token, run.attempt)
+    return run is not None and hook.run.key == run.key
 
 
 def _failed(message: str) -> MoverResult:

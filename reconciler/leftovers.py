@@ -58,7 +58,7 @@ def _is_needed(resource: Resource, job: Job) -> bool:
         return True
     if current is None:
         return False
-    return (job.run.token, job.run.attempt) == (current.token, current.attempt)
+    return job.run.key == current.key
 
 
 def _may_come_again(resource: Resource, job: Job | HookJob) -> bool:

@@ -164,12 +164,11 @@ class Children:
 
     def job(self, run: Run) -> Job | None:
         """The Job of one attempt."""
-        return next((job for job in self.jobs if (job.run.token, job.run.attempt) == (run.token, run.attempt)), None)
+        return next((job for job in self.jobs if job.run.key == run.key), None)
 
     def hook(self, stage: Stage, run: Run) -> HookJob | None:
         """The Job of a hook of one attempt."""
-        wanted = (stage, run.token, run.attempt)
-        return next((each for each in self.hooks if (each.stage, each.run.token, each.run.attempt) == wanted), None)
+        return next((each for each in self.hooks if (each.stage, each.run.key) == (stage, run.key)), None)
 
     def snapshot(self, name: str) -> Snapshot | None:
         """The VolumeSnapshot of that name, unless it is being deleted."""

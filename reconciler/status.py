@@ -51,6 +51,11 @@ class Run:
     attempt: int = 1
     start_time: datetime | None = None
 
+    @property
+    def key(self) -> tuple[str, int]:
+        """What tells it from every other attempt of the same resource, whether or not its start is recorded."""
+        return self.token, self.attempt
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MoverResult:

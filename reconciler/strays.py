@@ -83,7 +83,7 @@ def _current(owner: Resource | Rejected, volume: str, chore: str) -> Run | None:
 
 def _attempt(run: Run | None) -> _Attempt | None:
     """What tells one attempt from the others of a CR or chore; None, which is never swept, where nothing says it."""
-    return (run.token, run.attempt) if run else None
+    return run.key if run else None
 
 
 def _may_go(child: Job | HookJob | Snapshot | Volume, *, now: datetime) -> bool:
