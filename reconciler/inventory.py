@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from reconciler import documents
 from reconciler.files import Content
+from reconciler.foreign import mapping_at, value_at
 from reconciler.observed import Volume
 from reconciler.observing import parse_volume
 from reconciler.places import Mistake
@@ -75,7 +76,7 @@ def read(contents: Iterable[Content]) -> Inventory:
                 metadata = {**raw["metadata"], "namespace": namespace or "default"}
                 claims.append(parse_volume({**raw, "metadata": metadata}))
                 claim_names.append((namespace, re.escape(name)))
-                labels.append(((namespace, name), _mapping(raw, "metadata", "labels")))
+                labels.append(((namespace, name), mapping_at(raw, "metadata", "labels")))
             case "StatefulSet" if name:
                 claim_names += [
                     (namespace, rf"{re.escape(claim)}-{re.escape(name)}-\d+") for claim, _ in _templates(raw)
@@ -95,22 +96,22 @@ def read(contents: Iterable[Content]) -> Inventory:
 
 
 def _name(raw: Mapping[str, Any]) -> Name:
-    namespace, name = (_at(raw, "metadata", field) for field in ("namespace", "name"))
+    namespace, name = (value_at(raw, ("metadata", field)) for field in ("namespace", "name"))
     return namespace if isinstance(namespace, str) else "", name if isinstance(name, str) else ""
 
 
 def _templates(raw: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Name and labels of each template of a StatefulSet's claims; its controller adds what selects its pods."""
-    templates = _at(raw, "spec", "volumeClaimTemplates")
-    selector = _mapping(raw, "spec", "selector", "matchLabels")
+    templates = value_at(raw, ("spec", "volumeClaimTemplates"))
+    selector = mapping_at(raw, "spec", "selector", "matchLabels")
     for each in templates if isinstance(templates, list) else []:
-        if isinstance(name := _at(each, "metadata", "name"), str):
-            yield name, {**_mapping(each, "metadata", "labels"), **selector}
+        if isinstance(name := value_at(each, ("metadata", "name")), str):
+            yield name, {**mapping_at(each, "metadata", "labels"), **selector}
 
 
 def _made_by(raw: Mapping[str, Any], name: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Name and labels of the claims that a StatefulSet makes for its replicas."""
-    replicas = _at(raw, "spec", "replicas")
+    replicas = value_at(raw, ("spec", "replicas"))
     count = min(replicas, _MOST_REPLICAS) if isinstance(replicas, int) else 1
     for claim, labels in _templates(raw):
         yield from ((f"{claim}-{name}-{number}", labels) for number in range(count))
@@ -119,19 +120,8 @@ def _made_by(raw: Mapping[str, Any], name: str) -> Iterator[tuple[str, Mapping[s
 def _targets(raw: Mapping[str, Any]) -> Iterator[str]:
     """The names that an ExternalSecret or SealedSecret may give its Secret."""
     for path in (("spec", "target", "name"), ("spec", "template", "metadata", "name")):
-        if isinstance(name := _at(raw, *path), str):
+        if isinstance(name := value_at(raw, path), str):
             yield name
-
-
-def _at(raw: object, *path: str) -> object:
-    for step in path:
-        raw = raw.get(step) if isinstance(raw, Mapping) else None
-    return raw
-
-
-def _mapping(raw: object, *path: str) -> Mapping[str, Any]:
-    found = _at(raw, *path)
-    return found if isinstance(found, Mapping) else {}
 
 
 def _objects(contents: Iterable[Content]) -> Iterator[Mapping[str, Any]]:

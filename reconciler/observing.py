@@ -5,12 +5,11 @@ what is listed. What cannot be attributed to a CR of ours is None.
 """
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Final
 
 from reconciler import naming
 from reconciler.decision import ASKED, CREATE
-from reconciler.foreign import one_line
+from reconciler.foreign import Raw, mapping_at, objects_at, one_line
 from reconciler.hookjobs import noted
 from reconciler.observed import HookJob, Job, JobState, Pod, Snapshot, Volume
 from reconciler.quantity import parse_quantity
@@ -28,18 +27,16 @@ _SAME_TROUBLE: Final = {"ErrImagePull": "ImagePullBackOff"}  # the two take turn
 _CLAIM: Final = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?")
 _ATTEMPT: Final = re.compile(r"[1-9][0-9]{0,5}")
 
-Raw = Mapping[str, Any]
-
 
 def parse_job(raw: Raw) -> Job | None:
     """A mover Job; None for one that carries our label but was not made by Quill."""
-    metadata, spec = raw["metadata"], _mapping(raw, "spec")
-    annotations = _mapping(metadata, "annotations")
+    metadata, spec = raw["metadata"], mapping_at(raw, "spec")
+    annotations = mapping_at(metadata, "annotations")
     run, owner = _run(annotations), _label(metadata, naming.OWNER_UID)
     action, copy_method = annotations.get(naming.ACTION), annotations.get(naming.COPY_METHOD, CopyMethod.SNAPSHOT)
     if run is None or not owner or action not in list(Action) or copy_method not in list(CopyMethod):
         return None
-    ended = _ended(_mapping(raw, "status"))
+    ended = _ended(mapping_at(raw, "status"))
     return Job(
         name=metadata["name"],
         namespace=metadata["namespace"],
@@ -50,7 +47,7 @@ def parse_job(raw: Raw) -> Job | None:
         run=run,
         action=Action(action),
         copy_method=CopyMethod(copy_method),
-        claim=_claims(_mapping(spec, "template", "spec")).get(DATA_VOLUME, ""),
+        claim=_claims(mapping_at(spec, "template", "spec")).get(DATA_VOLUME, ""),
         suspended=bool(spec.get("suspend")),
         state=JobState(ended["type"]) if ended else JobState.ACTIVE,
         created=parse_time(metadata["creationTimestamp"]),
@@ -61,18 +58,18 @@ def parse_job(raw: Raw) -> Job | None:
         failure_reason=_text(ended, "reason"),
         failure_message=one_line(_text(ended, "message")),
         deleting="deletionTimestamp" in metadata,
-        ours=naming.is_ours(_mapping(metadata, "labels")),
+        ours=naming.is_ours(mapping_at(metadata, "labels")),
     )
 
 
 def parse_hook(raw: Raw) -> HookJob | None:
     """A hook's Job; None for any other."""
-    metadata, annotations = raw["metadata"], _mapping(raw["metadata"], "annotations")
+    metadata, annotations = raw["metadata"], mapping_at(raw["metadata"], "annotations")
     run, owner, stage = _run(annotations), _label(metadata, naming.OWNER_UID), annotations.get(naming.HOOK)
     hooks = noted(_text(annotations, naming.HOOKS))
     if run is None or not owner or stage not in list(Stage) or hooks is None:
         return None
-    ended = _ended(_mapping(raw, "status"))
+    ended = _ended(mapping_at(raw, "status"))
     return HookJob(
         name=metadata["name"],
         namespace=metadata["namespace"],
@@ -81,20 +78,20 @@ def parse_hook(raw: Raw) -> HookJob | None:
         run=run,
         stage=Stage(stage),
         hooks=hooks,
-        suspended=bool(_mapping(raw, "spec").get("suspend")),
+        suspended=bool(mapping_at(raw, "spec").get("suspend")),
         state=JobState(ended["type"]) if ended else JobState.ACTIVE,
         created=parse_time(metadata["creationTimestamp"]),
         finished=parse_time(ended["lastTransitionTime"]) if "lastTransitionTime" in ended else None,
         failure_reason=_text(ended, "reason"),
         deleting="deletionTimestamp" in metadata,
         volume=_claim_of(metadata),
-        ours=naming.is_ours(_mapping(metadata, "labels")),
+        ours=naming.is_ours(mapping_at(metadata, "labels")),
     )
 
 
 def parse_pod(raw: Raw) -> Pod:
     """A pod, ours or an application's."""
-    metadata, spec, status = raw["metadata"], _mapping(raw, "spec"), _mapping(raw, "status")
+    metadata, spec, status = raw["metadata"], mapping_at(raw, "spec"), mapping_at(raw, "status")
     ended = _last_words(status)
     return Pod(
         name=metadata["name"],
@@ -117,7 +114,7 @@ def parse_pod(raw: Raw) -> Pod:
 
 def parse_snapshot(raw: Raw) -> Snapshot:
     """A VolumeSnapshot of ours."""
-    metadata, status = raw["metadata"], _mapping(raw, "status")
+    metadata, status = raw["metadata"], mapping_at(raw, "status")
     size = status.get("restoreSize")
     return Snapshot(
         name=metadata["name"],
@@ -131,26 +128,26 @@ def parse_snapshot(raw: Raw) -> Snapshot:
         taken="creationTime" in status,
         ready=status.get("readyToUse") is True,
         restore_size=None if size is None else _bytes(size),
-        error=one_line(_text(_mapping(status, "error"), "message"))[:_TROUBLE_LIMIT],
-        kept=naming.DO_NOT_DELETE in _mapping(metadata, "labels"),
+        error=one_line(_text(mapping_at(status, "error"), "message"))[:_TROUBLE_LIMIT],
+        kept=naming.DO_NOT_DELETE in mapping_at(metadata, "labels"),
         deleting="deletionTimestamp" in metadata,
-        run=_run(_mapping(metadata, "annotations")),
-        ours=naming.is_ours(_mapping(metadata, "labels")),
+        run=_run(mapping_at(metadata, "annotations")),
+        ours=naming.is_ours(mapping_at(metadata, "labels")),
     )
 
 
 def parse_volume(raw: Raw) -> Volume:
     """A PersistentVolumeClaim, ours or anybody's; its capacity is what it has, or asks for while it has none."""
-    metadata, spec, status = raw["metadata"], _mapping(raw, "spec"), _mapping(raw, "status")
-    labels = _mapping(metadata, "labels")
-    requested = _mapping(spec, "resources", "requests").get("storage", "0")
-    source = _mapping(spec, "dataSource") or _mapping(spec, "dataSourceRef")
+    metadata, spec, status = raw["metadata"], mapping_at(raw, "spec"), mapping_at(raw, "status")
+    labels = mapping_at(metadata, "labels")
+    requested = mapping_at(spec, "resources", "requests").get("storage", "0")
+    source = mapping_at(spec, "dataSource") or mapping_at(spec, "dataSourceRef")
     return Volume(
         name=metadata["name"],
         namespace=metadata["namespace"],
         uid=_text(metadata, "uid"),
         phase=_text(status, "phase"),
-        capacity=_bytes(_mapping(status, "capacity").get("storage", requested)),
+        capacity=_bytes(mapping_at(status, "capacity").get("storage", requested)),
         access_modes=_texts(spec, "accessModes"),
         storage_class_name=_text(spec, "storageClassName") if spec.get("storageClassName") is not None else None,
         volume_mode=_text(spec, "volumeMode") or "Filesystem",
@@ -160,22 +157,10 @@ def parse_volume(raw: Raw) -> Volume:
         volume=_claim_of(metadata),
         deleting="deletionTimestamp" in metadata,
         created=parse_time(metadata["creationTimestamp"]) if "creationTimestamp" in metadata else None,
-        run=_run(_mapping(metadata, "annotations")) if labels else None,
+        run=_run(mapping_at(metadata, "annotations")) if labels else None,
         kept=naming.DO_NOT_DELETE in labels,
         ours=naming.is_ours(labels),
     )
-
-
-def _mapping(raw: object, *path: str) -> Raw:
-    """The object at ``path``; an empty one where there is none."""
-    for key in path:
-        raw = raw.get(key) if isinstance(raw, Mapping) else None
-    return raw if isinstance(raw, Mapping) else {}
-
-
-def _objects(raw: Raw, key: str) -> Iterable[Raw]:
-    found = raw.get(key)
-    return [each for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []
 
 
 def _text(raw: Raw, key: str) -> str:
@@ -189,12 +174,12 @@ def _texts(raw: Raw, key: str) -> tuple[str, ...]:
 
 
 def _label(metadata: Raw, key: str) -> str:
-    return _text(_mapping(metadata, "labels"), key)
+    return _text(mapping_at(metadata, "labels"), key)
 
 
 def _claim_of(metadata: Raw) -> str:
     """The claim of a CR with a selector that something was made for; what cannot be a name is none."""
-    text = _text(_mapping(metadata, "annotations"), naming.VOLUME)
+    text = _text(mapping_at(metadata, "annotations"), naming.VOLUME)
     return text if _CLAIM.fullmatch(text) else ""
 
 
@@ -216,24 +201,26 @@ def _is_token(text: str) -> bool:
 
 
 def _ended(status: Raw) -> Raw:
-    conditions = _objects(status, "conditions")
+    conditions = objects_at(status, "conditions")
     terminal = (c for c in conditions if c.get("type") in ("Complete", "Failed") and c.get("status") == "True")
     return next(terminal, {})
 
 
 def _claims(pod_spec: Raw) -> dict[str, str]:
     """Claim by name of the pod's volume."""
-    claims = {_text(each, "name"): _mapping(each, "persistentVolumeClaim") for each in _objects(pod_spec, "volumes")}
+    claims = {
+        _text(each, "name"): mapping_at(each, "persistentVolumeClaim") for each in objects_at(pod_spec, "volumes")
+    }
     return {name: _text(claim, "claimName") for name, claim in claims.items() if claim}
 
 
 def _security(spec: Raw) -> MoverIdentity:
     """Who the pod's data belongs to: its security context, and what its first container with a claim says instead."""
     claims = _claims(spec)
-    containers = _objects(spec, "containers")
-    users = (each for each in containers if any(_text(m, "name") in claims for m in _objects(each, "volumeMounts")))
-    own = _mapping(next(users, {}), "securityContext")
-    return parse_identity({**_mapping(spec, "securityContext"), **own})
+    containers = objects_at(spec, "containers")
+    users = (each for each in containers if any(_text(m, "name") in claims for m in objects_at(each, "volumeMounts")))
+    own = mapping_at(next(users, {}), "securityContext")
+    return parse_identity({**mapping_at(spec, "securityContext"), **own})
 
 
 def _last_words(status: Raw) -> Raw:
@@ -241,8 +228,8 @@ def _last_words(status: Raw) -> Raw:
 
     A sidecar that somebody injects ends too, but leaves no message.
     """
-    states = [(each, state) for each in _objects(status, "containerStatuses") for state in ("state", "lastState")]
-    ended = [found for each, state in states if (found := _mapping(each, state, "terminated"))]
+    states = [(each, state) for each in objects_at(status, "containerStatuses") for state in ("state", "lastState")]
+    ended = [found for each, state in states if (found := mapping_at(each, state, "terminated"))]
     if ended:
         return next((each for each in ended if "message" in each), ended[0])
     return {"reason": _text(status, "reason")} if status.get("phase") == "Failed" else {}
@@ -250,14 +237,14 @@ def _last_words(status: Raw) -> Raw:
 
 def _trouble(status: Raw) -> str:
     """Why a pod does not start, in a form that does not change from one look to the next."""
-    for container in _objects(status, "containerStatuses"):
-        waiting = _mapping(container, "state", "waiting")
+    for container in objects_at(status, "containerStatuses"):
+        waiting = mapping_at(container, "state", "waiting")
         reason = _text(waiting, "reason")
         if reason not in _STARTING:
             reason = _SAME_TROUBLE.get(reason, reason)
             pulling = reason == "ImagePullBackOff"
             return _told(reason, _text(container, "image") if pulling else _text(waiting, "message"))
-    for condition in _objects(status, "conditions"):
+    for condition in objects_at(status, "conditions"):
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
             return _told(_text(condition, "reason"), _text(condition, "message"))
     return ""

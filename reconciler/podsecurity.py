@@ -5,10 +5,10 @@ anything is applied: the node's namespaces, files, ports and devices. Beyond bas
 sysctl is set, and privilege escalation is not asked for.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Final
 
-Raw = Mapping[str, Any]
+from reconciler.foreign import Raw, mapping_at, objects_at
 
 _HOST_NAMESPACES: Final = ("hostNetwork", "hostPID", "hostIPC")
 _PRIVILEGES: Final = ("privileged", "allowPrivilegeEscalation")
@@ -26,42 +26,42 @@ _PROBES: Final = (
 
 def refusal(template: Raw) -> str:
     """The first thing in a PodTemplate that a hook may not ask for, with its field; empty if there is none."""
-    pod = _mapping(template, "template")
-    return next(iter([*_of_pod("template.spec", _mapping(pod, "spec")), *_of_annotations(pod)]), "")
+    pod = mapping_at(template, "template")
+    return next(iter([*_of_pod("template.spec", mapping_at(pod, "spec")), *_of_annotations(pod)]), "")
 
 
 def _of_pod(path: str, spec: Raw) -> Iterator[str]:
     yield from (f"{path}.{name} is true" for name in _HOST_NAMESPACES if spec.get(name))
-    for number, volume in enumerate(_objects(spec, "volumes")):
+    for number, volume in enumerate(objects_at(spec, "volumes")):
         if "hostPath" in volume:
             yield f"{path}.volumes[{number}] is a hostPath"
-    yield from _of_security(f"{path}.securityContext", _mapping(spec, "securityContext"))
+    yield from _of_security(f"{path}.securityContext", mapping_at(spec, "securityContext"))
     for kind in _CONTAINERS:
-        for number, container in enumerate(_objects(spec, kind)):
+        for number, container in enumerate(objects_at(spec, kind)):
             yield from _of_container(f"{path}.{kind}[{number}]", container)
 
 
 def _of_annotations(pod: Raw) -> Iterator[str]:
-    for name, value in _mapping(pod, "metadata", "annotations").items():
+    for name, value in mapping_at(pod, "metadata", "annotations").items():
         if name.startswith(_APPARMOR) and value != "runtime/default" and not str(value).startswith("localhost/"):
             yield f"template.metadata.annotations[{name}] is {value}"
 
 
 def _of_container(path: str, container: Raw) -> Iterator[str]:
-    security = _mapping(container, "securityContext")
+    security = mapping_at(container, "securityContext")
     yield from _of_privileges(f"{path}.securityContext", security)
     yield from _of_security(f"{path}.securityContext", security)
-    for number, port in enumerate(_objects(container, "ports")):
+    for number, port in enumerate(objects_at(container, "ports")):
         if port.get("hostPort"):
             yield f"{path}.ports[{number}].hostPort is {port['hostPort']}"
     for steps in _PROBES:
-        if any(_mapping(container, *steps, handler).get("host") for handler in ("httpGet", "tcpSocket")):
+        if any(mapping_at(container, *steps, handler).get("host") for handler in ("httpGet", "tcpSocket")):
             yield f"{path}.{'.'.join(steps)} names a host"
 
 
 def _of_privileges(where: str, security: Raw) -> Iterator[str]:
     yield from (f"{where}.{name} is true" for name in _PRIVILEGES if security.get(name))
-    if added := _mapping(security, "capabilities").get("add"):
+    if added := mapping_at(security, "capabilities").get("add"):
         yield f"{where}.capabilities.add has {added[0]}"
     if security.get("procMount", "Default") != "Default":
         yield f"{where}.procMount is {security['procMount']}"
@@ -71,25 +71,14 @@ def _of_security(where: str, security: Raw) -> Iterator[str]:
     """What the security contexts of a pod and of a container have in common."""
     if security.get("sysctls"):
         yield f"{where}.sysctls is set"
-    if _mapping(security, "windowsOptions").get("hostProcess"):
+    if mapping_at(security, "windowsOptions").get("hostProcess"):
         yield f"{where}.windowsOptions.hostProcess is true"
     for name in ("seccompProfile", "appArmorProfile"):
-        if _mapping(security, name).get("type") == "Unconfined":
+        if mapping_at(security, name).get("type") == "Unconfined":
             yield f"{where}.{name}.type is Unconfined"
-    selinux = _mapping(security, "seLinuxOptions")
+    selinux = mapping_at(security, "seLinuxOptions")
     if (kind := selinux.get("type", "")) not in _SELINUX_TYPES:
         yield f"{where}.seLinuxOptions.type is {kind}"
     for name in ("user", "role"):
         if selinux.get(name):
             yield f"{where}.seLinuxOptions.{name} is set"
-
-
-def _mapping(raw: object, *path: str) -> Raw:
-    for key in path:
-        raw = raw.get(key) if isinstance(raw, Mapping) else None
-    return raw if isinstance(raw, Mapping) else {}
-
-
-def _objects(raw: Raw, key: str) -> list[Raw]:
-    found = raw.get(key)
-    return [each for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []

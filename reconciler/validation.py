@@ -6,7 +6,7 @@ and days, which a schema cannot judge. A user's mistake is a value here, never a
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from functools import lru_cache
 from typing import Any, Final, cast
@@ -20,6 +20,7 @@ from reconciler import __version__, hints, schedule
 from reconciler.assets import schema, schema_file
 from reconciler.duration import parse_duration
 from reconciler.explanations import Violation, explained, type_problem
+from reconciler.foreign import value_at
 from reconciler.parsing import parse
 from reconciler.problems import Problem
 from reconciler.resource import API_GROUP, Kind, Resource
@@ -117,10 +118,10 @@ def _judged(spec: Mapping[str, Any]) -> Iterator[Problem]:
     """What a schema cannot judge. Values of a wrong type are left to the schema."""
     trigger, restic = spec.get("trigger"), spec.get("restic")
     for path in _SCHEDULES:
-        expression = _at(spec, path)
+        expression = value_at(spec, path)
         if isinstance(expression, str) and (sentence := schedule.problem(expression)):
             yield Problem(f"spec.{'.'.join(path)}", sentence, rule="schedule")
-    yield from filter(None, (_duration_problem(path, _at(spec, path)) for path in _DURATIONS))
+    yield from filter(None, (_duration_problem(path, value_at(spec, path)) for path in _DURATIONS))
     if isinstance(trigger, Mapping):
         zone = trigger.get("timeZone")
         if isinstance(zone, str) and (sentence := schedule.zone_problem(zone)):
@@ -141,13 +142,6 @@ def _duration_problem(path: tuple[str, ...], value: object) -> Problem | None:
         return None
     bound = f"at least {shortest}" if span < parse_duration(shortest) else f"at most {longest}"
     return Problem(f"spec.{'.'.join(path)}", f"must be {bound}, not {value}", rule="out-of-bounds")
-
-
-def _at(spec: Mapping[str, Any], path: Iterable[str]) -> object:
-    found: object = spec
-    for name in path:
-        found = found.get(name) if isinstance(found, Mapping) else None
-    return found
 
 
 def _is_no_date(moment: object) -> bool:

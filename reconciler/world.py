@@ -13,6 +13,7 @@ from typing import TypeVar
 from reconciler.caps import Crowd
 from reconciler.chores import with_chores
 from reconciler.cluster import Cluster, Object
+from reconciler.foreign import value_at
 from reconciler.holds import paused
 from reconciler.hookruns import pod_template
 from reconciler.locks import Movers, left_behind
@@ -236,8 +237,7 @@ def _rejected(raw: Object) -> Rejected:
         status = parse_status(raw.get("status") or {})
     except (AttributeError, KeyError, TypeError, ValueError):
         status = Status()
-    spec = raw.get("spec")
-    group = spec.get("group") if isinstance(spec, Mapping) else None
+    group = value_at(raw, ("spec", "group"))
     return Rejected(
         kind=Kind(raw["kind"]),
         namespace=metadata["namespace"],
