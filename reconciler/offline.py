@@ -4,6 +4,7 @@ Files have no history. A resource counts as seen a minute before, so that what i
 would start; a PersistentVolumeClaim that is not in the files is taken to be there, with a size that is only assumed.
 """
 
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import NAMESPACE_URL, uuid5
 
-from reconciler import files, inventory
+from reconciler import files, findings, inventory
 from reconciler.findings import Finding
 from reconciler.naming import repository_of
 from reconciler.observed import Surroundings, Volume
@@ -31,10 +32,10 @@ class Offline:
     A resource with a selector is there as what it is for each claim of the files; ``notes`` tell of those without any.
     """
 
-    resources: tuple[Resource, ...]
-    findings: tuple[Finding, ...]
-    notes: tuple[str, ...]
-    claims: Mapping[str, Mapping[str, Volume]]
+    resources: tuple[Resource, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    notes: tuple[str, ...] = ()
+    claims: Mapping[str, Mapping[str, Volume]] = field(default_factory=dict)
     pod_templates: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
 
     def surroundings_of(self, resource: Resource) -> Surroundings:
@@ -59,6 +60,10 @@ class Offline:
         return tuple(sorted(f"{space}/{name}" for space, name in used if name and (space, name) not in known))
 
 
+NO_FILES: Final = Offline()
+"""What a verb knows of files that was given none."""
+
+
 def read(paths: Sequence[Path], *, now: datetime) -> Offline:
     """Read files and folders. Raises SetupError for one that cannot be read."""
     contents = list(files.contents(paths))
@@ -79,6 +84,12 @@ def read(paths: Sequence[Path], *, now: datetime) -> Offline:
         claims=claims,
         pod_templates={(space or "default", name): raw for (space, name), raw in held.pod_templates.items()},
     )
+
+
+def print_diagnostics(world: Offline) -> None:
+    """Say on standard error what there is to say of the files themselves: the notes, then what is wrong."""
+    for line in (*world.notes, *map(findings.text, world.findings)):
+        print(line, file=sys.stderr)
 
 
 def _volumes(resource: Resource, held: inventory.Inventory) -> tuple[Resource, ...]:

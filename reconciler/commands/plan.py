@@ -4,13 +4,13 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from reconciler import findings, offline
+from reconciler import offline
 from reconciler.arguments import add_cluster_arguments, add_files, add_time
 from reconciler.caps import Crowd
 from reconciler.chores import parts_of
@@ -20,6 +20,7 @@ from reconciler.holds import is_switched_off, paused
 from reconciler.hooks import owed
 from reconciler.leftovers import leftovers
 from reconciler.observed import Children, Surroundings
+from reconciler.offline import NO_FILES, Offline
 from reconciler.permission import admitted
 from reconciler.planning import hooks_of, start_plan
 from reconciler.plans import Advance, Decision, Deletion, Finish, HookPlan, Start, Wait
@@ -61,30 +62,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, *, now: datetime) -> int:
     """Print a row for each CR; 1 if a file has a problem."""
     at = args.at or now
-    found: Sequence[findings.Finding] = ()
+    files = NO_FILES
     settings = settings_of(os.environ)
     if args.files:
-        rows, found = _of_files(args, at, settings)
+        files = offline.read([Path(each) for each in args.files], now=at)
+        rows = _of_files(files, args, at, settings=settings)
     else:
         rows = _of_cluster(args, at, settings)
     if args.output == "json":
         print(json.dumps([_document(row) for row in rows], indent=2, ensure_ascii=False))
     elif rows:
         print_table(("KIND", "NAMESPACE", "NAME", "DOES", "NEXT SLOT", "WHY"), [_cells(row, at) for row in rows])
-    elif not found:
+    elif not files.findings:
         print("no ReplicationSource or ReplicationDestination", file=sys.stderr)
-    for each in found:
-        print(findings.text(each, excerpt=False, colour=False), file=sys.stderr)
-    if found:
+    offline.print_diagnostics(files)
+    if files.findings:
         return 1
     busy = any(row.what in ("Start", "Finish", "Delete") for row in rows)
     return _SOMETHING_TO_DO if busy and args.detailed_exitcode else 0
 
 
-def _of_files(
-    args: argparse.Namespace, at: datetime, settings: Settings
-) -> tuple[list[Row], Sequence[findings.Finding]]:
-    world = offline.read([Path(each) for each in args.files], now=at)
+def _of_files(world: Offline, args: argparse.Namespace, at: datetime, *, settings: Settings) -> list[Row]:
     looked_at = [
         paused(each, switch=settings.paused, annotations={})
         for each in world.resources
@@ -93,10 +91,7 @@ def _of_files(
     parts = placed(parts_of(looked_at))
     crowd = Crowd(caps=settings.caps, claims=world.claims)
     decided = admitted(((each, decide(each, Children(), now=at)) for each in parts), crowd, now=at)
-    for note in world.notes:
-        print(note, file=sys.stderr)
-    rows = [_row(each, _started(each, decision, world.surroundings_of(each)), at) for each, decision in decided]
-    return rows, world.findings
+    return [_row(each, _started(each, decision, world.surroundings_of(each)), at) for each, decision in decided]
 
 
 def _of_cluster(args: argparse.Namespace, at: datetime, settings: Settings) -> list[Row]:

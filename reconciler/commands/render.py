@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from reconciler import findings, offline
+from reconciler import offline
 from reconciler.arguments import add_files, add_time, complete_folders
 from reconciler.chores import parts_of
 from reconciler.collisions import REASON as COLLISION
@@ -62,8 +62,7 @@ def run(args: argparse.Namespace, *, now: datetime) -> int:
             _print(list(_bodies(plans, resource, world=world, templates=templates)))
     for claim in world.assumed_claims(each for each, _ in due):
         _say(f"PersistentVolumeClaim {claim} is not in these files; 1Gi is assumed")
-    for text in (*world.notes, *(findings.text(each, excerpt=False, colour=False) for each in world.findings)):
-        _say(text)
+    offline.print_diagnostics(world)
     if not world.resources and not world.findings and not world.notes:
         _say("no ReplicationSource or ReplicationDestination in these files")
     elif world.resources and not due:

@@ -2,17 +2,17 @@
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from reconciler import findings, offline
+from reconciler import offline
 from reconciler.arguments import add_cluster_arguments, add_files, add_time, complete_files
 from reconciler.chores import parts_of
 from reconciler.errors import SetupError
 from reconciler.forecast import DAY, STEP, able, load, occurrences
+from reconciler.offline import NO_FILES, Offline
 from reconciler.page import html, size
 from reconciler.protection import Overview, Replication, State, overview, saved_volumes
 from reconciler.resource import Resource
@@ -36,7 +36,7 @@ class _Report:
     load: Sequence[int]
     start: datetime
     now: datetime
-    found: Sequence[findings.Finding] = ()
+    files: Offline = NO_FILES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,9 +59,8 @@ def run(args: argparse.Namespace, *, now: datetime) -> int:
         print(json.dumps(_document(report), indent=2, ensure_ascii=False))
     else:
         _print(report.seen, report.now)
-    for each in report.found:
-        print(findings.text(each, excerpt=False, colour=False), file=sys.stderr)
-    return 1 if report.found else 0
+    offline.print_diagnostics(report.files)
+    return 1 if report.files.findings else 0
 
 
 def _report(args: argparse.Namespace, now: datetime) -> _Report:
@@ -78,7 +77,7 @@ def _of_files(args: argparse.Namespace, now: datetime) -> _Report:
             claims.setdefault(each.namespace, {}).update(world.surroundings_of(each).claims)
     parts = list(parts_of(world.resources))
     seen = overview(planned, (), claims, now=now)
-    return _with_load(args, seen, parts, now=now, found=world.findings)
+    return _with_load(args, seen, parts, now=now, files=world)
 
 
 def _of_cluster(args: argparse.Namespace, now: datetime) -> _Report:
@@ -101,12 +100,12 @@ def _with_load(
     parts: Sequence[Resource],
     *,
     now: datetime,
-    found: Sequence[findings.Finding] = (),
+    files: Offline = NO_FILES,
 ) -> _Report:
     coming = [each for each in placed(parts) if _is_wanted(args, each.namespace)]
     start = now.replace(minute=0, second=0, microsecond=0)
     runs = occurrences(able(coming), now=now, until=now + DAY)
-    return _Report(seen=seen, load=load(runs, now=start, steps=DAY // STEP), start=start, now=now, found=found)
+    return _Report(seen=seen, load=load(runs, now=start, steps=DAY // STEP), start=start, now=now, files=files)
 
 
 def _is_wanted(args: argparse.Namespace, namespace: str) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from reconciler import findings, offline
+from reconciler import offline
 from reconciler.arguments import add_cluster_arguments, add_files, add_time
 from reconciler.chores import parts_of
 from reconciler.decision import next_start
@@ -28,6 +28,7 @@ from reconciler.forecast import (
     with_suggestions,
 )
 from reconciler.heatmap import print_heatmap
+from reconciler.offline import NO_FILES, Offline
 from reconciler.resource import Key, Resource
 from reconciler.slots import has_slots
 from reconciler.spreading import placed
@@ -44,12 +45,12 @@ EXAMPLES = """
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Day:
-    """The resources and the day they have before them."""
+    """The resources and the day they have before them; ``files`` are those they are from, if any."""
 
     resources: Sequence[Resource]
     now: datetime
     runs: Sequence[Occurrence]
-    found: Sequence[findings.Finding] = ()
+    files: Offline = NO_FILES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,7 +70,7 @@ def run(args: argparse.Namespace, *, now: datetime) -> int:
     if args.output == "json":
         print(json.dumps(_document(day), indent=2, ensure_ascii=False))
     elif not day.resources:
-        if not day.found:
+        if not day.files.findings:
             print("no ReplicationSource or ReplicationDestination", file=sys.stderr)
     elif args.calendar:
         _print_calendar(day)
@@ -77,24 +78,20 @@ def run(args: argparse.Namespace, *, now: datetime) -> int:
         _print_suggestions(day)
     else:
         _print_runs(day)
-    for each in day.found:
-        print(findings.text(each, excerpt=False, colour=False), file=sys.stderr)
-    return 1 if day.found else 0
+    offline.print_diagnostics(day.files)
+    return 1 if day.files.findings else 0
 
 
 def _day(args: argparse.Namespace, now: datetime) -> Day:
-    found: Sequence[findings.Finding] = ()
+    files = NO_FILES
     if args.files:
-        world = offline.read([Path(each) for each in args.files], now=now)
-        found = world.findings
-        for note in world.notes:
-            print(note, file=sys.stderr)
-        listed = list(parts_of(world.resources))
+        files = offline.read([Path(each) for each in args.files], now=now)
+        listed = list(parts_of(files.resources))
     else:
         listed = _of_cluster(args, now)
     resources = [each for each in placed(listed) if args.namespace in (None, each.namespace)]
     runs = occurrences(able(resources), now=now, until=now + DAY)
-    return Day(resources=resources, now=now, runs=runs, found=found)
+    return Day(resources=resources, now=now, runs=runs, files=files)
 
 
 def _of_cluster(args: argparse.Namespace, now: datetime) -> list[Resource]:

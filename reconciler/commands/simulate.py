@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from reconciler import findings, offline
+from reconciler import offline
 from reconciler.arguments import add_files, duration, instant, rate, span
 from reconciler.chores import parts_of
 from reconciler.duration import format_duration
@@ -96,10 +96,7 @@ def run(args: argparse.Namespace, *, now: datetime) -> int:
         print(f"simulated in {time.monotonic() - began:.1f} s", file=sys.stderr)
     elif not world.findings:
         print("no ReplicationSource or ReplicationDestination in these files", file=sys.stderr)
-    for note in world.notes:
-        print(note, file=sys.stderr)
-    for each in world.findings:
-        print(findings.text(each, excerpt=False, colour=False), file=sys.stderr)
+    offline.print_diagnostics(world)
     return 1 if world.findings else 0
 
 

@@ -3,6 +3,7 @@ from datetime import timedelta
 import pytest
 
 from reconciler import offline
+from reconciler.cli import main
 from reconciler.errors import SetupError
 from reconciler.resource import Kind
 from tests.factories import GIB, at
@@ -32,6 +33,14 @@ def read(tmp_path):
         return offline.read([tmp_path], now=NOW)
 
     return written
+
+
+@pytest.mark.parametrize("verb", ["plan", "render", "report", "schedule", "simulate"])
+def test_every_verb_tells_of_a_selector_without_claims(verb, tmp_path, capsys):
+    (tmp_path / "source.yaml").write_text(SOURCE.replace("sourcePVC: data", "sourcePVCSelector: {matchLabels: {a: b}}"))
+    assert main([verb, "-f", str(tmp_path)]) == 0
+    note = "ReplicationSource shop/nightly: no claim of these files has labels that spec.sourcePVCSelector selects"
+    assert capsys.readouterr().err.splitlines().count(note) == 1
 
 
 def claim_of(world):
