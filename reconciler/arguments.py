@@ -30,6 +30,12 @@ def add_time(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--at", type=instant, metavar="TIME", help="an RFC 3339 time (default: now)")
 
 
+def add_output(parser: argparse.ArgumentParser, *formats: str) -> None:
+    """``-o``: text for people, or one of these formats."""
+    choices = ("text", *formats)
+    parser.add_argument("-o", "--output", choices=choices, default="text", help="how to print (default: text)")
+
+
 def complete_files(option: argparse.Action) -> None:
     """Let the shell complete the option's value to a file."""
     option.complete = {"bash": "_shtab_compgen_files", "zsh": "_files"}  # type: ignore[attr-defined]

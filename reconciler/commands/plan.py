@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from reconciler import offline
-from reconciler.arguments import add_cluster_arguments, add_files, add_time
+from reconciler.arguments import add_cluster_arguments, add_files, add_output, add_time
 from reconciler.caps import Crowd
 from reconciler.chores import parts_of
 from reconciler.decision import decide, next_start
@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_files(parser)
     add_time(parser)
     parser.add_argument("--detailed-exitcode", action="store_true", help="exit with 2 when there is something to do")
-    parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="how to print (default: text)")
+    add_output(parser, "json")
 
 
 def run(args: argparse.Namespace, *, now: datetime) -> int:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from reconciler import offline
-from reconciler.arguments import add_cluster_arguments, add_files, add_time
+from reconciler.arguments import add_cluster_arguments, add_files, add_output, add_time
 from reconciler.chores import parts_of
 from reconciler.decision import next_start
 from reconciler.duration import format_duration
@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--calendar", action="store_true", help="show how many run at once, for every ten minutes")
     shown.add_argument("--suggest", action="store_true", help="show which spread would flatten the load")
-    parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="how to print (default: text)")
+    add_output(parser, "json")
 
 
 def run(args: argparse.Namespace, *, now: datetime) -> int:

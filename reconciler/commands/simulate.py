@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from reconciler import offline
-from reconciler.arguments import add_files, duration, instant, rate, span
+from reconciler.arguments import add_files, add_output, duration, instant, rate, span
 from reconciler.chores import parts_of
 from reconciler.duration import format_duration
 from reconciler.errors import SetupError
@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--duration", type=span, default=(300.0, 300.0), metavar="DIST", help="how long a mover takes: 5m, or 2m-40m"
     )
     parser.add_argument("--seed", default="0", metavar="TEXT", help="other luck (default: 0)")
-    parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="how to print (default: text)")
+    add_output(parser, "json")
 
 
 def run(args: argparse.Namespace, *, now: datetime) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from reconciler.admission import QUEUED
-from reconciler.arguments import add_cluster_arguments
+from reconciler.arguments import add_cluster_arguments, add_output
 from reconciler.cluster import connect
 from reconciler.resource import Kind
 from reconciler.tables import distance, print_table
@@ -28,8 +28,7 @@ _WIDE = ("REASON", "REPOSITORY", "FAILURES")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's options."""
     add_cluster_arguments(parser)
-    formats = ("text", "wide", "json", "yaml")
-    parser.add_argument("-o", "--output", choices=formats, default="text", help="how to print (default: text)")
+    add_output(parser, "wide", "json", "yaml")
 
 
 def run(args: argparse.Namespace, *, now: datetime) -> int:

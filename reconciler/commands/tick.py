@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from reconciler.arguments import add_cluster_arguments, duration
+from reconciler.arguments import add_cluster_arguments, add_output, duration
 from reconciler.cluster import ApiServer, connect
 from reconciler.rendering import renderer
 from reconciler.settings import settings_of
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="wait this long for snapshots, such as 20s (default: 0)",
     )
     parser.add_argument("--dry-run", action="store_true", help="send every write as a server-side dry run")
-    parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="how to print (default: text)")
+    add_output(parser, "json")
 
 
 def run(args: argparse.Namespace, *, now: datetime) -> int:

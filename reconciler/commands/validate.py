@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from reconciler import builds, crosschecks, files, findings, inventory, reports
-from reconciler.arguments import complete_files, complete_folders
+from reconciler.arguments import add_output, complete_files, complete_folders
 from reconciler.errors import SetupError
 from reconciler.files import Content, Report
 
@@ -50,9 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="each Secret and PersistentVolumeClaim that is used must be in the files, or in the same build",
     )
-    parser.add_argument(
-        "-o", "--output", choices=("text", *_FORMATS), default="text", help="how to print (default: text)"
-    )
+    add_output(parser, *_FORMATS)
 
 
 def run(args: argparse.Namespace, *, now: datetime) -> int:  # noqa: ARG001 - every verb is given the time
