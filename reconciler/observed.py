@@ -179,6 +179,10 @@ class Children:
         return next((item for item in self.volumes if item.name == name and not item.deleting), None)
 
 
+Family = tuple[str, str, str, str]
+"""Namespace, and the key of the resource that children were made for."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
     """What a run needs to know of its namespace: claims by name, everybody's pods, an admin's word on root movers and

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from reconciler.leftovers import deletion, filling
-from reconciler.observed import Children, HookJob, Job, JobState, Snapshot, Volume
+from reconciler.observed import Children, Family, HookJob, Job, JobState, Snapshot, Volume
 from reconciler.plans import Deletion
 from reconciler.resource import Rejected, Resource
 from reconciler.status import Run
@@ -19,13 +19,12 @@ from reconciler.status import Run
 AGE: Final = timedelta(hours=1)
 _JOB_GONE: Final = "the Job it was made for has gone"
 
-_Family = tuple[str, str, str, str]
 _Attempt = tuple[str, int]
 
 
 def strays(
     owners: Iterable[Resource | Rejected],
-    children: Mapping[_Family, Children],
+    children: Mapping[Family, Children],
     claims: Mapping[str, Mapping[str, Volume]],
     *,
     now: datetime,

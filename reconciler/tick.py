@@ -16,6 +16,7 @@ from threading import Semaphore
 from typing import Final
 
 from reconciler import conditions, events
+from reconciler.agenda import weighed
 from reconciler.bursts import Bursts
 from reconciler.cases import Case
 from reconciler.cluster import CONCURRENCY, Cluster
@@ -34,7 +35,7 @@ from reconciler.status import Status
 from reconciler.steps import BUG, SUPERSEDED, Steps, Work
 from reconciler.strays import strays
 from reconciler.validation import fingerprint
-from reconciler.world import World, look_again, observe, weighed
+from reconciler.world import World, look_again, observe
 
 DELETIONS: Final = 200
 """How many children a tick deletes at most: no mistake of whoever made or labelled them costs more in a minute."""

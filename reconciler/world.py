@@ -10,30 +10,20 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 
-from reconciler.caps import Crowd
 from reconciler.chores import with_chores
 from reconciler.cluster import Cluster, Object
 from reconciler.foreign import value_at
 from reconciler.holds import paused
-from reconciler.hookruns import pod_template
 from reconciler.locks import Movers, left_behind
 from reconciler.naming import HOOKS, PRIVILEGED_MOVERS, SELECTOR
-from reconciler.observed import Children, HookJob, Job, Pod, Snapshot, Surroundings, Volume
+from reconciler.observed import Children, Family, HookJob, Job, Pod, Snapshot, Surroundings, Volume
 from reconciler.observing import parse_hook, parse_job, parse_pod, parse_snapshot, parse_volume
-from reconciler.permission import admitted
-from reconciler.planning import blocked_starts, hooks_of, needs_pods
-from reconciler.plans import Decision, Start
-from reconciler.resource import Key, Kind, Rejected, Resource
+from reconciler.resource import Kind, Rejected, Resource
 from reconciler.selectors import selects
 from reconciler.serialization import parse_status
-from reconciler.settings import Caps
-from reconciler.spreading import placed
 from reconciler.status import Chore, Status
 from reconciler.validation import fingerprint, parse, validate
 from reconciler.volumes import with_volumes
-
-Family = tuple[str, str, str, str]
-"""Namespace, and the key of the resource that something was made for."""
 
 Child = TypeVar("Child", Job, HookJob, Pod, Snapshot, Volume)
 
@@ -80,7 +70,7 @@ class World:
         return tuple(job for children in self.children.values() for job in children.jobs)
 
     def surroundings_of(self, resource: Resource | Rejected) -> Surroundings:
-        """The claims of a CR's namespace, and an admin's word on it; pods and PodTemplates are in look_around."""
+        """The claims of a CR's namespace, and an admin's word on it; agenda.py adds pods and PodTemplates."""
         annotations = self.namespaces.get(resource.namespace, {})
         return Surroundings(
             claims=self.claims.get(resource.namespace, {}),
@@ -163,42 +153,6 @@ def look_again(cluster: Cluster, namespace: str | None, seen: Mapping[Family, Ch
         key: replace(each, hooks=hooks.get(key, ()), volumes=volumes.get(key, ())) if each.hooks else each
         for key, each in found.items()
     }
-
-
-def weighed(
-    cluster: Cluster,
-    world: World,
-    decided: Callable[[Resource, Children], Decision],
-    *,
-    caps: Caps | None,
-    now: datetime,
-) -> tuple[list[tuple[Resource, Decision]], Mapping[Key, Surroundings]]:
-    """What is decided of each volume and chore, as far as it may be carried out; and what surrounds the due ones."""
-    parts = placed(world.parts(now=now))
-    choices = [(part, decided(part, world.children_of(part))) for part in parts]
-    starting = [(part, decision.run) for part, decision in choices if isinstance(decision, Start)]
-    around = look_around(cluster, world, (part for part, _ in starting))
-    blocked = blocked_starts(starting, around)
-    crowd = Crowd(caps=caps, jobs=world.jobs(), claims=world.claims)
-    willing = ((part, blocked.get(part.key, decision)) for part, decision in choices)
-    return admitted(willing, crowd, now=now), around
-
-
-def look_around(cluster: Cluster, world: World, starting: Iterable[Resource]) -> Mapping[Key, Surroundings]:
-    """What each start needs to know, by key: pods are asked for once per namespace, PodTemplates by name, if at all."""
-    found: dict[Key, Surroundings] = {}
-    pods: dict[str, tuple[Pod, ...]] = {}
-    for resource in starting:
-        around, name = world.surroundings_of(resource), resource.namespace
-        if needs_pods(resource):
-            if name not in pods:
-                pods[name] = tuple(parse_pod(raw) for raw in cluster.list_objects("Pod", namespace=name))
-            around = replace(around, pods=pods[name])
-        if around.hooks_allowed and (hooks := hooks_of(resource)):
-            names = {hook.pod_template for hook in (hooks.before, hooks.after) if hook}
-            around = replace(around, pod_templates={each: pod_template(cluster, name, each) for each in names})
-        found[resource.key] = around
-    return found
 
 
 def _claims(

@@ -95,8 +95,9 @@ def _of_files(world: Offline, args: argparse.Namespace, at: datetime, *, setting
 
 
 def _of_cluster(args: argparse.Namespace, at: datetime, settings: Settings) -> list[Row]:
-    from reconciler.cluster import connect  # noqa: PLC0415 - with files nothing loads the Kubernetes client
-    from reconciler.world import observe, weighed  # noqa: PLC0415
+    from reconciler.agenda import weighed  # noqa: PLC0415 - with files nothing loads the Kubernetes client
+    from reconciler.cluster import connect  # noqa: PLC0415
+    from reconciler.world import observe  # noqa: PLC0415
 
     cluster = connect(context=args.context)
     world = observe(cluster, namespace=args.namespace, is_off=lambda status: settings.paused or is_switched_off(status))
