@@ -33,14 +33,14 @@ def weighed(
     parts = placed(world.parts(now=now))
     choices = [(part, decided(part, world.children_of(part))) for part in parts]
     starting = [(part, decision.run) for part, decision in choices if isinstance(decision, Start)]
-    around = look_around(cluster, world, (part for part, _ in starting))
+    around = _look_around(cluster, world, (part for part, _ in starting))
     blocked = blocked_starts(starting, around)
     crowd = Crowd(caps=caps, jobs=world.jobs(), claims=world.claims)
     willing = ((part, blocked.get(part.key, decision)) for part, decision in choices)
     return admitted(willing, crowd, now=now), around
 
 
-def look_around(cluster: Cluster, world: World, starting: Iterable[Resource]) -> Mapping[Key, Surroundings]:
+def _look_around(cluster: Cluster, world: World, starting: Iterable[Resource]) -> Mapping[Key, Surroundings]:
     """What each start needs to know, by key: pods are asked for once per namespace, PodTemplates by name, if at all."""
     found: dict[Key, Surroundings] = {}
     pods: dict[str, tuple[Pod, ...]] = {}

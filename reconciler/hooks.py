@@ -59,7 +59,7 @@ def unusable(namespace: str, name: str, template: object) -> str:
 
 def before_step(resource: Resource, children: Children, job: Job) -> Advance | None:
     """What a run whose copy is still to be taken does first; None once its first hook has succeeded."""
-    if job.hooks is None or is_taken(resource, children, job):
+    if job.hooks is None or _is_taken(resource, children, job):
         return None
     hook = children.hook(Stage.BEFORE, job.run)
     if hook is None or hook.suspended:
@@ -75,7 +75,7 @@ def before_step(resource: Resource, children: Children, job: Job) -> Advance | N
 def failure(resource: Resource, children: Children, job: Job, *, now: datetime) -> MoverResult | None:
     """Why a run under way cannot go on because of a hook."""
     reads_live_volume = not job.suspended and job.copy_method is CopyMethod.NONE
-    if job.hooks is None or reads_live_volume or is_taken(resource, children, job):
+    if job.hooks is None or reads_live_volume or _is_taken(resource, children, job):
         return None
     hook = children.hook(Stage.BEFORE, job.run)
     if hook and (hook.state is JobState.FAILED or hook.deleting):
@@ -91,7 +91,7 @@ def failure(resource: Resource, children: Children, job: Job, *, now: datetime) 
     return None
 
 
-def is_taken(resource: Resource, children: Children, job: Job) -> bool:
+def _is_taken(resource: Resource, children: Children, job: Job) -> bool:
     """Whether a run has its copy of the volume, so that the application may go on. That of a live volume has none."""
     if job.copy_method is CopyMethod.CLONE:
         volume = children.volume(job.claim)
@@ -103,7 +103,7 @@ def is_taken(resource: Resource, children: Children, job: Job) -> bool:
 def is_awaited(resource: Resource, children: Children, job: Job) -> bool:
     """Whether a second hook waits for the copy that is being made of a volume while the mover waits for it, too."""
     has_after = job.hooks is not None and job.hooks.after is not None
-    return has_after and job.copy_method is CopyMethod.CLONE and not is_taken(resource, children, job)
+    return has_after and job.copy_method is CopyMethod.CLONE and not _is_taken(resource, children, job)
 
 
 def plan_before(resource: Resource, job: Job, hooks: Hooks) -> HookPlan:
@@ -120,7 +120,7 @@ def owed(owner: Resource | Rejected, children: Children, decision: Decision | No
     if isinstance(owner, Resource):
         if owner.deleting:
             return ()
-        if isinstance(decision, Advance) and not is_taken(owner, children, decision.job):
+        if isinstance(decision, Advance) and not _is_taken(owner, children, decision.job):
             under_way = decision.run
     return tuple(
         HookPlan(name=child_name(owner, Stage.AFTER, hook.run), run=hook.run, stage=Stage.AFTER, hooks=hook.hooks)

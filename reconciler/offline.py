@@ -50,7 +50,7 @@ class Offline:
         )
         if name is None:
             return allowing
-        claim = self.claims.get(resource.namespace, {}).get(name) or assumed_claim(resource.namespace, name)
+        claim = self.claims.get(resource.namespace, {}).get(name) or _assumed_claim(resource.namespace, name)
         return replace(allowing, claims={name: replace(claim, phase="Bound")})
 
     def assumed_claims(self, resources: Iterable[Resource]) -> tuple[str, ...]:
@@ -103,7 +103,7 @@ def _seen(resource: Resource, since: datetime) -> Resource:
     return replace(resource, created=since, uid=str(identity), status=known)
 
 
-def assumed_claim(namespace: str, name: str) -> Volume:
+def _assumed_claim(namespace: str, name: str) -> Volume:
     """A claim that nobody described: 1 GiB, ReadWriteOnce, of the default class."""
     return Volume(
         name=name,

@@ -86,7 +86,7 @@ def advance_plan(
         return None
     if step.job.action is Action.RESTORE:
         return _restore_volume(resource, step.job)
-    source = surroundings.claims.get(source_of(resource, step.job))
+    source = surroundings.claims.get(_source_of(resource, step.job))
     if step.job.action is Action.DRILL:
         return _drill_volume(step.job, source)
     return _backup_volume(resource, step.job, children=children, source=source)
@@ -214,7 +214,7 @@ def _snapshot_plan(resource: Resource, step: Advance) -> SnapshotPlan:
     return SnapshotPlan(
         name=child_name(resource, "image" if step.image else "snapshot", job.run),
         run=job.run,
-        claim=job.claim if step.image else source_of(resource, job),
+        claim=job.claim if step.image else _source_of(resource, job),
         job=None if step.image else job.name,
         class_name=resource.spec.volume_snapshot_class_name,
     )
@@ -259,11 +259,11 @@ def _backup_volume(resource: Resource, job: Job, *, children: Children, source: 
         storage_class_name=source.storage_class_name if source else None,
         data_source=("VolumeSnapshot", snapshot.name)
         if snapshot
-        else ("PersistentVolumeClaim", source_of(resource, job)),
+        else ("PersistentVolumeClaim", _source_of(resource, job)),
     )
 
 
-def source_of(resource: Resource, job: Job) -> str:
+def _source_of(resource: Resource, job: Job) -> str:
     """The claim a run saves: the one it was started for, whatever the spec says by now."""
     return job.source or resource.spec.source_pvc or ""
 

@@ -28,10 +28,10 @@ def with_volumes(resource: Resource, left: Collection[str] = ()) -> tuple[Resour
     if not resource.spec.source_selector and not listed.volumes and set(left) <= {""}:
         return (resource,)
     wanted = chosen(resource)
-    ending = {*left, *(name for name, of_it in listed.volumes.items() if is_outstanding(of_it))}
+    ending = {*left, *(name for name, of_it in listed.volumes.items() if _is_outstanding(of_it))}
     if not resource.spec.source_selector:
         wanted = ("",)
-    elif is_outstanding(listed):
+    elif _is_outstanding(listed):
         ending.add("")
     ended = sorted(ending.difference(wanted))[:LIMIT]
     return tuple(_part(resource, name, is_wanted=name in wanted) for name in sorted((*wanted, *ended)))
@@ -50,7 +50,7 @@ def chosen(resource: Resource) -> tuple[str, ...]:
     return tuple(sorted(resource.selected)[:LIMIT])
 
 
-def is_outstanding(status: Status) -> bool:
+def _is_outstanding(status: Status) -> bool:
     """Whether a run of a claim, or of a chore of it, has not ended yet."""
     return any(each.outstanding for each in (status, *status.chores.values()))
 

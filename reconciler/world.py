@@ -90,7 +90,7 @@ def observe(
     rejected: dict[str, Rejected] = {}
     for kind in Kind:
         for raw in cluster.list_objects(kind, namespace=namespace):
-            judged = judge(raw)
+            judged = _judged(raw)
             if isinstance(judged, Rejected):
                 rejected[judged.uid] = judged
             else:
@@ -118,7 +118,7 @@ def observe(
     )
 
 
-def judge(raw: Object) -> Resource | Rejected:
+def _judged(raw: Object) -> Resource | Rejected:
     """A listed CR. One that an earlier tick of the same rules has judged is not judged again."""
     metadata, status = raw["metadata"], raw.get("status") or {}
     seen = status.get("observedGeneration") == metadata["generation"]
@@ -133,7 +133,7 @@ def judge(raw: Object) -> Resource | Rejected:
     return verdict if isinstance(verdict, Resource) else replace(_rejected(raw), problems=verdict)
 
 
-def list_snapshots(cluster: Cluster, *, namespace: str | None) -> Mapping[Family, tuple[Snapshot, ...]]:
+def _snapshots(cluster: Cluster, *, namespace: str | None) -> Mapping[Family, tuple[Snapshot, ...]]:
     """Our VolumeSnapshots by namespace and key of the resource they were made for."""
     listed = cluster.list_objects("VolumeSnapshot", namespace=namespace, selector=SELECTOR)
     return _by_owner(parse_snapshot(raw) for raw in listed)
@@ -141,7 +141,7 @@ def list_snapshots(cluster: Cluster, *, namespace: str | None) -> Mapping[Family
 
 def look_again(cluster: Cluster, namespace: str | None, seen: Mapping[Family, Children]) -> Mapping[Family, Children]:
     """``seen`` with what may have changed within seconds: snapshots, and where there are hooks these and volumes."""
-    snapshots = list_snapshots(cluster, namespace=namespace)
+    snapshots = _snapshots(cluster, namespace=namespace)
     found = {key: replace(each, snapshots=snapshots.get(key, ())) for key, each in seen.items()}
     if not any(each.hooks for each in seen.values()):
         return found
@@ -212,7 +212,7 @@ def _children(
     hooks = _by_owner(hook for raw in listed if (hook := parse_hook(raw)))
     pods = _by_owner(parse_pod(raw) for raw in cluster.list_objects("Pod", namespace=namespace, selector=SELECTOR))
     volumes = _by_owner(volume for named in claims.values() for volume in named.values() if volume.owner_uid)
-    snapshots = list_snapshots(cluster, namespace=namespace)
+    snapshots = _snapshots(cluster, namespace=namespace)
     return {
         key: Children(
             jobs=jobs.get(key, ()),
