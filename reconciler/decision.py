@@ -20,8 +20,7 @@ from reconciler.slots import has_slots, next_slot_of
 from reconciler.spec import Action
 from reconciler.status import Run
 from reconciler.timestamps import parse_time
-from reconciler.timetable import begin, begun_slot, count_slots, is_too_late, start_of
-from reconciler.timetable import next_start as next_start_after
+from reconciler.timetable import begin, begun_slot, count_slots, is_too_late, next_start_after, start_of
 
 MANUAL = "manual:"
 CREATE = "create"

@@ -19,7 +19,7 @@ from reconciler.groups import differences
 from reconciler.resource import Key, Resource
 from reconciler.schedule import next_slot
 from reconciler.spreading import placed
-from reconciler.timetable import next_start as next_start_after
+from reconciler.timetable import next_start_after
 
 DAY: Final = timedelta(days=1)
 STEP: Final = timedelta(minutes=10)

@@ -52,7 +52,7 @@ def begin(resource: Resource, slot: datetime, *, now: datetime) -> datetime:
     return shown if following is None or shown < following else start
 
 
-def next_start(resource: Resource, *, after: datetime, now: datetime) -> datetime | None:
+def next_start_after(resource: Resource, *, after: datetime, now: datetime) -> datetime | None:
     """The first instant after ``now`` at which a run of the schedule begins; slots up to ``after`` have had theirs."""
     if _window(resource):
         begun = begun_slot(resource, after=after, now=now)
