@@ -18,6 +18,11 @@ def add_cluster_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def is_wanted(args: argparse.Namespace, namespace: str) -> bool:
+    """Whether ``--namespace`` leaves this one to be looked at."""
+    return args.namespace in (None, namespace)
+
+
 def add_files(parser: argparse.ArgumentParser, *, required: bool = False) -> None:
     """``-f``: of a verb that works on files alone, or that can do without a cluster."""
     what = "files or folders" if required else "files or folders instead of a cluster"

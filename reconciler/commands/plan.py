@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from reconciler import offline
-from reconciler.arguments import add_cluster_arguments, add_files, add_output, add_time
+from reconciler.arguments import add_cluster_arguments, add_files, add_output, add_time, is_wanted
 from reconciler.caps import Crowd
 from reconciler.chores import parts_of
 from reconciler.decision import decide, next_start
@@ -86,7 +86,7 @@ def _of_files(world: Offline, args: argparse.Namespace, at: datetime, *, setting
     looked_at = [
         paused(each, switch=settings.paused, annotations={})
         for each in world.resources
-        if args.namespace in (None, each.namespace)
+        if is_wanted(args, each.namespace)
     ]
     parts = placed(parts_of(looked_at))
     crowd = Crowd(caps=settings.caps, claims=world.claims)

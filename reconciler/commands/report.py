@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from reconciler import offline
-from reconciler.arguments import add_cluster_arguments, add_files, add_time, complete_files
+from reconciler.arguments import add_cluster_arguments, add_files, add_time, complete_files, is_wanted
 from reconciler.chores import parts_of
 from reconciler.errors import SetupError
 from reconciler.forecast import DAY, STEP, able, load, occurrences
@@ -70,8 +70,8 @@ def _report(args: argparse.Namespace, now: datetime) -> _Report:
 def _of_files(args: argparse.Namespace, now: datetime) -> _Report:
     """Files know no history: what they protect has not succeeded yet, and the volumes that sources name are there."""
     world = offline.read([Path(each) for each in args.files], now=now)
-    planned = [replace(each, status=Status()) for each in world.resources if _is_wanted(args, each.namespace)]
-    claims = {space: dict(named) for space, named in world.claims.items() if _is_wanted(args, space)}
+    planned = [replace(each, status=Status()) for each in world.resources if is_wanted(args, each.namespace)]
+    claims = {space: dict(named) for space, named in world.claims.items() if is_wanted(args, space)}
     for each in planned:
         if saved_volumes(each):
             claims.setdefault(each.namespace, {}).update(world.surroundings_of(each).claims)
@@ -85,9 +85,9 @@ def _of_cluster(args: argparse.Namespace, now: datetime) -> _Report:
 
     world = survey(context=args.context, namespace=args.namespace)
     seen = overview(
-        [each for each in shown(world.resources, world.volumes) if _is_wanted(args, each.namespace)],
-        [each for each in world.rejected if _is_wanted(args, each.namespace)],
-        {space: named for space, named in world.claims.items() if _is_wanted(args, space)},
+        [each for each in shown(world.resources, world.volumes) if is_wanted(args, each.namespace)],
+        [each for each in world.rejected if is_wanted(args, each.namespace)],
+        {space: named for space, named in world.claims.items() if is_wanted(args, space)},
         now=now,
     )
     parts = list(world.parts(now=now))
@@ -102,14 +102,10 @@ def _with_load(
     now: datetime,
     files: Offline = NO_FILES,
 ) -> _Report:
-    coming = [each for each in placed(parts) if _is_wanted(args, each.namespace)]
+    coming = [each for each in placed(parts) if is_wanted(args, each.namespace)]
     start = now.replace(minute=0, second=0, microsecond=0)
     runs = occurrences(able(coming), now=now, until=now + DAY)
     return _Report(seen=seen, load=load(runs, now=start, steps=DAY // STEP), start=start, now=now, files=files)
-
-
-def _is_wanted(args: argparse.Namespace, namespace: str) -> bool:
-    return args.namespace in (None, namespace)
 
 
 def _write(file: str, page: str) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from reconciler import offline
-from reconciler.arguments import add_cluster_arguments, add_files, add_output, add_time
+from reconciler.arguments import add_cluster_arguments, add_files, add_output, add_time, is_wanted
 from reconciler.chores import parts_of
 from reconciler.decision import next_start
 from reconciler.duration import format_duration
@@ -89,7 +89,7 @@ def _day(args: argparse.Namespace, now: datetime) -> Day:
         listed = list(parts_of(files.resources))
     else:
         listed = _of_cluster(args, now)
-    resources = [each for each in placed(listed) if args.namespace in (None, each.namespace)]
+    resources = [each for each in placed(listed) if is_wanted(args, each.namespace)]
     runs = occurrences(able(resources), now=now, until=now + DAY)
     return Day(resources=resources, now=now, runs=runs, files=files)
 
@@ -99,7 +99,7 @@ def _of_cluster(args: argparse.Namespace, now: datetime) -> list[Resource]:
 
     world = survey(context=args.context, namespace=args.namespace)
     for each in world.rejected:
-        if args.namespace in (None, each.namespace):
+        if is_wanted(args, each.namespace):
             print(f"{each.kind} {each.namespace}/{each.name} is invalid and does not run", file=sys.stderr)
     return list(world.parts(now=now))
 
