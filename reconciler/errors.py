@@ -1,5 +1,10 @@
 """What can stop a tick or one object of it; a user's mistake is a ``Problem`` (problems.py), never one of these."""
 
+from typing import Final
+
+BUG_MESSAGE: Final = "a bug in quill; the log of the tick has its traceback"
+"""What a status says where none of these was raised."""
+
 
 class ReconcilerError(Exception):
     """Root of everything Quill raises on purpose."""

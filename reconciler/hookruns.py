@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from reconciler.cluster import Cluster
-from reconciler.errors import ClusterError
+from reconciler.errors import BUG_MESSAGE, ClusterError
 from reconciler.hookjobs import hook_job
 from reconciler.hooks import PATIENCE, is_passing, not_allowed, owed, owed_since, unusable
 from reconciler.observed import Children, HookJob
@@ -62,7 +62,7 @@ def run_owed(
             hook = str(error)
         except Exception:  # noqa: BLE001 - as in steps.py, one hook's bug must not keep others from what they are owed
             _LOG.exception("%s %s/%s", owner.kind, owner.namespace, owner.name)
-            hook = "a bug in quill; the log of the tick has its traceback"
+            hook = BUG_MESSAGE
         if isinstance(hook, str):
             problem = f"hooks.after of {plan.run.token} cannot be run: {hook}"
         else:

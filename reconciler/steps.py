@@ -13,7 +13,7 @@ from typing import Final
 from reconciler import conditions, endings, hookruns
 from reconciler.cluster import Cluster
 from reconciler.decision import decide
-from reconciler.errors import ClusterError, ReconcilerError, RenderError
+from reconciler.errors import BUG_MESSAGE, ClusterError, ReconcilerError, RenderError
 from reconciler.hooks import COMPLAINT, complaint
 from reconciler.naming import GATE_MANAGER
 from reconciler.observed import Children, HookJob, Job, Surroundings
@@ -215,4 +215,4 @@ class Steps:
 def _bug(resource: Resource) -> Wait:
     """What the caught exception means for one CR; the exception itself goes to the log."""
     _LOG.exception("%s %s/%s", resource.kind, resource.namespace, resource.name)
-    return Wait(reason=BUG, message="a bug in quill; the log of the tick has its traceback", ready=False)
+    return Wait(reason=BUG, message=BUG_MESSAGE, ready=False)
