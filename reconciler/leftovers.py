@@ -16,6 +16,7 @@ from reconciler.hooks import is_of, owes
 from reconciler.naming import child_name
 from reconciler.observed import Children, HookJob, Job, JobState, Snapshot, Volume
 from reconciler.plans import Deletion
+from reconciler.progress import has_own_volume
 from reconciler.resource import Resource
 from reconciler.spec import Stage
 
@@ -46,8 +47,7 @@ def filling(claims: Mapping[str, Volume]) -> set[tuple[str, str] | None]:
 
 
 def _is_worth_keeping(resource: Resource, job: Job, *, now: datetime) -> bool:
-    has_volume = job.claim == child_name(resource, "volume", job.run)
-    if has_volume and now - (job.finished or job.created) >= INSPECTION:
+    if has_own_volume(resource, job) and now - (job.finished or job.created) >= INSPECTION:
         return False
     return not _may_come_again(resource, job)
 
