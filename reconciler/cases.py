@@ -74,12 +74,10 @@ def _said(item: Work) -> tuple[str, str]:
     if item.problem:
         return "Error", item.problem
     match item.decision:
+        case Finish(result=result) if result.successful:
+            return "Finished", result.snapshot_id
         case Finish(result=result):
-            return (
-                ("Finished", result.snapshot_id)
-                if result.successful
-                else ("Failed", f"{result.reason}: {result.message}")
-            )
+            return "Failed", f"{result.reason}: {result.message}"
         case Advance(message=message) if item.is_started:
             return "Started", message
         case Advance(message=message):

@@ -191,9 +191,8 @@ class ApiServer:
                 retries=_RETRY,
                 timeout=_TIMEOUT,
             )
-            is_text = response.status >= 400 and not response.data.startswith(
-                b"{"
-            )  # "404 page not found", a proxy's page
+            # "404 page not found", or a proxy's page
+            is_text = response.status >= 400 and not response.data.startswith(b"{")
             answer = {} if is_text or not response.data else json.loads(response.data)
         except (HTTPError, OSError, ValueError) as error:
             cause = error.reason if isinstance(error, MaxRetryError) and error.reason else error

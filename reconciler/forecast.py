@@ -161,15 +161,10 @@ def _starts(resource: Resource, *, now: datetime, until: datetime) -> Iterator[d
 def _overrun(own: Sequence[Occurrence]) -> str | None:
     for one, following in pairwise(own):
         if one.end > following.start:
-            took, room = (
-                format_duration(span.total_seconds()) for span in (one.end - one.start, _between(one, following))
-            )
+            spans = (one.end - one.start, following.start - one.start)
+            took, room = (format_duration(span.total_seconds()) for span in spans)
             return f"overruns: takes {took}, and starts again after {room}"
     return None
-
-
-def _between(one: Occurrence, following: Occurrence) -> timedelta:
-    return following.start - one.start
 
 
 def _waits(runs: Sequence[Occurrence]) -> Iterator[tuple[Key, str]]:

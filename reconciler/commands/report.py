@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, *, now: datetime) -> int:
     """Print or write what was asked for; 1 if a file has a problem."""
-    report = _report(args, args.at or now)
+    report = (_of_files if args.files else _of_cluster)(args, args.at or now)
     if args.html:
         _write(args.html, html(report.seen, report.load, start=report.start, now=report.now))
     elif args.output == "json":
@@ -61,10 +61,6 @@ def run(args: argparse.Namespace, *, now: datetime) -> int:
         _print(report.seen, report.now)
     offline.print_diagnostics(report.files)
     return 1 if report.files.findings else 0
-
-
-def _report(args: argparse.Namespace, now: datetime) -> _Report:
-    return _of_files(args, now) if args.files else _of_cluster(args, now)
 
 
 def _of_files(args: argparse.Namespace, now: datetime) -> _Report:
