@@ -18,7 +18,7 @@ import yaml
 from reconciler import documents, files
 from reconciler.errors import SetupError
 from reconciler.files import Content, Placed, Report
-from reconciler.findings import Finding
+from reconciler.findings import Finding, found_in
 from reconciler.places import located, spot
 
 _NAMES: Final = ("kustomization.yaml", "kustomization.yml", "Kustomization")
@@ -108,8 +108,7 @@ class _Source:
         else:
             note = ""
         mistake = located(self.node, replace(problem, hint="; ".join(filter(None, (problem.hint, note)))))
-        lines = documents.lines(self.text)
-        return Finding(self.file, mistake, "".join(lines[mistake.line - 1 : mistake.line]))
+        return found_in(self.file, mistake, documents.lines(self.text))
 
 
 def _source(raw: Any, given: Path, wrapper: Path) -> _Source:  # noqa: ANN401 - a built object is JSON

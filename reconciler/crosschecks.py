@@ -219,8 +219,7 @@ def _capacity(destination: Resource, source: Resource, sizes: _Sizes) -> Problem
         path, found = "spec.restic.capacity", [parse_quantity(spec.capacity)] if spec.capacity else []
     if max(found, default=needed) >= needed:
         return None
-    whose = source.title
-    sentence = f"is smaller than {source.spec.source_pvc}, which {whose} backs up: a full volume would not fit"
+    sentence = f"is smaller than {source.spec.source_pvc}, which {source.title} backs up: a full volume would not fit"
     return Problem(path, sentence, rule="capacity")
 
 

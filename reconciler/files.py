@@ -5,7 +5,7 @@ and others, and files that do not name our API group at all, which are not even 
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from glob import glob, has_magic
 from pathlib import Path
@@ -16,7 +16,7 @@ import yaml
 from reconciler import documents, indentation
 from reconciler.assets import schema
 from reconciler.errors import SetupError
-from reconciler.findings import Finding
+from reconciler.findings import Finding, found_in
 from reconciler.places import Mistake, key_name, located
 from reconciler.problems import Problem
 from reconciler.resource import API_GROUP, Kind, Resource
@@ -43,7 +43,7 @@ class Placed:
 
     def finding(self, problem: Problem) -> Finding:
         """``problem`` of the resource, where its field stands."""
-        return _finding(self.file, located(self.node, problem), documents.lines(self.text))
+        return found_in(self.file, located(self.node, problem), documents.lines(self.text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ def check(content: bytes, name: str) -> Report:
         return Report(tuple(placed), files=(name,) if placed else ())
     lines = documents.lines(text)
     ordered = sorted(mistakes, key=lambda each: (each.line, each.column))
-    findings = tuple(_finding(name, each, lines) for each in ordered)
+    findings = tuple(found_in(name, each, lines) for each in ordered)
     if _is_template(text, findings, invalid):
         return Report()
     return Report(tuple(placed), findings, len(invalid), (name,))
@@ -164,10 +164,6 @@ def _has_braces(root: yaml.Node) -> bool:
         elif isinstance(node, yaml.SequenceNode):
             left += node.value
     return False
-
-
-def _finding(name: str, found: Mistake, lines: Sequence[str]) -> Finding:
-    return Finding(name, found, "".join(lines[found.line - 1 : found.line]))
 
 
 def objects(node: yaml.Node) -> Iterator[yaml.MappingNode]:

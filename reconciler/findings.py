@@ -1,7 +1,7 @@
 """What was found in files, as text for people and as JSON. Pure; it prints nothing and judges nothing."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -39,6 +39,11 @@ class Finding:
         """The sentence and its hint, for where there is no second line."""
         hint = self.mistake.problem.hint
         return f"{self.sentence} ({hint})" if hint else self.sentence
+
+
+def found_in(file: str, mistake: Mistake, lines: Sequence[str]) -> Finding:
+    """A mistake in a file that has these lines."""
+    return Finding(file, mistake, "".join(lines[mistake.line - 1 : mistake.line]))
 
 
 def in_order(found: Iterable[Finding], files: Iterable[str]) -> tuple[Finding, ...]:
