@@ -54,11 +54,7 @@ def _is_worth_keeping(resource: Resource, job: Job, *, now: datetime) -> bool:
 
 def _is_needed(resource: Resource, job: Job) -> bool:
     current = resource.status.outstanding
-    if is_unrecorded(resource, job):
-        return True
-    if current is None:
-        return False
-    return job.run.key == current.key
+    return is_unrecorded(resource, job) or (current is not None and job.run.key == current.key)
 
 
 def _may_come_again(resource: Resource, job: Job | HookJob) -> bool:
