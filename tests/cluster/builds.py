@@ -49,7 +49,7 @@ NODE = tuple(name for name in PACKAGES if name not in _OTHERS)
 
 @dataclass(frozen=True)
 class Target:
-    """One binary and where it is kept; the folder changes with every input of the build, all modules' versions among them."""
+    """One binary and where it is kept: a folder that changes with every input of the build, any module among them."""
 
     name: str
     module: Path
