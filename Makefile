@@ -16,7 +16,7 @@ export CUSTOM_COMPILE_COMMAND := make requirements
 help: ## list the targets
 	sed -nE 's/^([a-z0-9-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
-test: lint unit integration e2e ## run every tier, cheapest first
+test: lint packages unit integration e2e ## run every tier, cheapest first
 
 lint: venv ## ruff, mypy and the import contracts
 	echo "== lint"
@@ -29,7 +29,7 @@ format: venv ## let ruff rewrite what it can
 	$(BIN)/ruff check --quiet --fix .
 	$(BIN)/ruff format --quiet .
 
-unit: venv ## rules, golden files and packaging, in seconds
+unit: venv ## rules, mover script, golden files and packaging, in minutes (needs busybox, no root)
 	echo "== unit"
 	$(BIN)/pytest -n auto
 
@@ -65,7 +65,7 @@ venv: .venv/.installed ## the locked Python environment in .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
-packages: venv ## Debian packages the cluster needs, if any is missing
+packages: venv ## Debian packages the tests and the cluster need, if any is missing
 	$(BIN)/python -m tests.cluster packages
 
 requirements: venv ## renew requirements*.txt from pyproject.toml and requirements-dev.in

@@ -1,4 +1,4 @@
-"""The Debian packages a node needs; the only place that names them."""
+"""The Debian packages that a node and the mover's tests need."""
 
 import os
 import shutil

@@ -396,9 +396,14 @@ def test_two_first_backups_at_once_can_both_be_restored(place):
 
 # --- locks of the dead
 
-elsewhere = pytest.mark.skipif(
-    os.geteuid() != 0 or not shutil.which("unshare"), reason="only root gives a process another host and other numbers"
-)
+
+@pytest.fixture
+def as_root():
+    if os.geteuid() != 0:
+        pytest.fail("only root gives a process another host and other numbers; run as root", pytrace=False)
+
+
+elsewhere = pytest.mark.usefixtures("as_root")
 FAR = 20_000  # a process number that no mover comes to
 
 

@@ -13,6 +13,7 @@ from tests.unit.test_mover import (
     REPOSITORY,
     SNAPSHOT,
     Reply,
+    applets,
     asked,
     config_opened_by,
     last,
@@ -21,7 +22,7 @@ from tests.unit.test_mover import (
     old_fatal,
 )
 
-__all__ = ["mover"]  # the fixture
+__all__ = ["applets", "mover"]  # the fixtures
 
 PACK = "0d06375aa308c1f46e2a8185bb637e4ccaf69b13bedef303d8fab069ac572df4"
 MISSING = f"pack {PACK}: does not exist\n"
