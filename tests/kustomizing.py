@@ -39,7 +39,7 @@ def text_of(folder):
 
 
 def kustomize(folder):
-    return list(yaml.safe_load_all(text_of(folder)))
+    return list(yaml.load_all(text_of(folder), Loader=yaml.CSafeLoader))
 
 
 @cache

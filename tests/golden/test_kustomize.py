@@ -8,6 +8,7 @@ The hash behind a generated name and what stands in a file of its own are left o
 import os
 import re
 from copy import deepcopy
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ GROUPS_OF_OTHERS = {"monitoring.coreos.com"}
 """Groups of other projects: who ships an object of one checks it in a test of its own."""
 
 
-class Dumper(yaml.SafeDumper):
+class Dumper(yaml.CSafeDumper):
     """Texts of several lines stand as they are."""
 
 
@@ -73,9 +74,14 @@ def readable(objects):
     return texts
 
 
+@cache
+def before_components(foundation):
+    return readable(deepcopy(installed(foundation)))
+
+
 def document(name):
     texts = readable(deepcopy(built(name)))
-    before = readable(deepcopy(installed(foundation_of(name)))) if is_component(name) else []
+    before = before_components(foundation_of(name)) if is_component(name) else []
     return "---\n".join(text for text in texts if text not in before)
 
 

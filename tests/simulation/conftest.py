@@ -1,19 +1,14 @@
 """Templates as a tick has them, with a short script, and one thread: requests come in the same order every time."""
 
-import shutil
-from pathlib import Path
-
 import pytest
 
-from reconciler import assets, tick
-from reconciler.rendering import Renderer
+from reconciler import tick
+from tests.quickly import QuickRenderer
 
 
 @pytest.fixture(scope="session")
 def renderer(tmp_path_factory):
-    folder = Path(shutil.copytree(assets.templates(), tmp_path_factory.mktemp("simulation") / "templates"))
-    (folder / "mover.sh").write_text("exit 0\n")
-    return Renderer(folder, image="restic:test")
+    return QuickRenderer(tmp_path_factory.mktemp("simulation") / "templates")
 
 
 @pytest.fixture(autouse=True, scope="session")

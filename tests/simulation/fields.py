@@ -4,8 +4,6 @@ A field is the path to a value that is not itself made of fields. An item of a l
 conditions by type) is a step of the path; any other list is one value.
 """
 
-from collections.abc import Mapping
-
 KEYS = {
     "conditions": "type", "containers": "name", "env": "name", "ownerReferences": "uid", "volumeMounts": "mountPath",
     "volumes": "name",
@@ -18,14 +16,20 @@ class Conflict(Exception):  # noqa: N818 - a conflict is an answer
 
 def fields_of(document, path=()):
     """The fields of a document, by path."""
-    key = KEYS.get(path[-1]) if path else None
-    if isinstance(document, Mapping) and document:
-        steps = document.items()
-    elif isinstance(document, list) and document and key:
-        steps = (((key, each[key]), each) for each in document)
+    fields = {}
+    _gather(document, path, fields)
+    return fields
+
+
+def _gather(document, path, fields):
+    if document and isinstance(document, dict):
+        for step, item in document.items():
+            _gather(item, (*path, step), fields)
+    elif document and isinstance(document, list) and path and (key := KEYS.get(path[-1])):
+        for each in document:
+            _gather(each, (*path, (key, each[key])), fields)
     else:
-        return {path: document}
-    return {each: value for step, item in steps for each, value in fields_of(item, (*path, step)).items()}
+        fields[path] = document
 
 
 def document_of(fields):
@@ -80,7 +84,7 @@ def updated(fields, owners, *, wanted, manager):
 
 def merged(document, patch):
     """A JSON merge patch."""
-    if not isinstance(patch, Mapping) or not isinstance(document, Mapping):
+    if not isinstance(patch, dict) or not isinstance(document, dict):
         return patch
     whole = {**document, **{key: merged(document.get(key, {}), value) for key, value in patch.items()}}
     return {key: value for key, value in whole.items() if value is not None}

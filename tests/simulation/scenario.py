@@ -5,6 +5,7 @@ has come to where it belongs.
 """
 
 from contextlib import suppress
+from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 
 from reconciler.errors import SetupError
@@ -27,13 +28,23 @@ class Scenario:
 
     def __init__(self, renderer, *, settings=None):
         self._renderer, self._settings, self.now = renderer, settings, MORNING
-        self.server = Server(lambda: self.now)
-        self.controllers = Controllers(self.server, lambda: self.now)
-        self.witness = Witness(self.server, lambda: bool(self._ticking and self._ticking[-1].is_late))
+        self.server = Server(self._clock)
+        self.controllers = Controllers(self.server, self._clock)
+        self.witness = Witness(self.server, self._is_late)
         self._ticking = []
         self._latest, self._tokens, self._calm = MORNING, 0, {}
         self._claims = []
         self._claim("data")
+
+    def copy(self):
+        """Another one, in which everything has gone the same way until now."""
+        return deepcopy(self, {id(self._renderer): self._renderer})
+
+    def _clock(self):
+        return self.now
+
+    def _is_late(self):
+        return bool(self._ticking and self._ticking[-1].is_late)
 
     # --- what users do
 

@@ -30,6 +30,9 @@ class Stored:
     owners: dict = field(default_factory=dict)
     body: dict = field(default_factory=dict)
 
+    def __deepcopy__(self, _):
+        return self
+
 
 class Server:
     """Everything in one API server. ``watchers`` are called with kind, old and new body of whatever changes."""
@@ -43,9 +46,10 @@ class Server:
 
     def list_objects(self, kind, *, namespace=None, selector=""):
         key, _, value = selector.partition("=")
-        for (of, where, _), stored in sorted(self._all.items()):
-            labels = stored.body["metadata"].get("labels") or {}
-            if of == str(kind) and namespace in (None, where) and (not selector or labels.get(key) == value):
+        of = str(kind)
+        found = [each for each in self._all.items() if each[0][0] == of and namespace in (None, each[0][1])]
+        for _, stored in sorted(found):
+            if not selector or (stored.body["metadata"].get("labels") or {}).get(key) == value:
                 yield stored.body
 
     def read_namespace(self, name):
