@@ -6,14 +6,19 @@ it; without one the status is not of this generation.
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import yaml
 
+from reconciler import assets
+from reconciler.rendering import Renderer
 from reconciler.settings import Caps, Settings
 from tests.integration.stage import UNREACHABLE, WRONG_PASSWORD, Stage
-from tests.integration.stories import backed_up
+from tests.integration.stories import backed_up, with_hooks
 
 NAMES = {"ReplicationSource": "nightly", "ReplicationDestination": "copy"}
 UNSEEN = "waiting for a tick of Quill that sees this generation"
@@ -27,6 +32,7 @@ _AMBIGUOUS = {
 }
 _LIVE = {"copyMethod": "None"}
 _INTO_THE_CLAIM = {"destinationPVC": "data", "copyMethod": "None", "capacity": None, "accessModes": None}
+_BROKEN = '{% extends "mover.yaml.j2" %}\n{% block volumes %}\n  {{ clam }}\n{% endblock %}\n'
 _ANNOTATED = {"scribe.backube/paused": "true"}
 
 
@@ -62,6 +68,20 @@ def _end(stage, *report):
     """The movers that run end, and a tick sees it."""
     stage.run_movers(*report)
     stage.tick(after=5)
+
+
+def _lose_the_mover(stage):
+    """Somebody deletes its Job, and a tick sees it."""
+    stage.api.delete("Job", stage.namespace, stage.only("Job")["metadata"]["name"])
+    stage.tick(after=5)
+
+
+def _tick_with_broken(stage, template):
+    """A tick with an override of this template that does not render."""
+    with TemporaryDirectory() as folder:
+        copy = Path(shutil.copytree(assets.templates(), Path(folder) / "templates"))
+        (copy / f"{template}.yaml.j2").write_text(_BROKEN)
+        stage.tick(renderer=Renderer(copy, image="restic:test"))
 
 
 def _copy(health, **row):
@@ -266,6 +286,58 @@ def unreachable(stage):
     stage.tick(after=120)
 
 
+@_source("Progressing", by="Reconciling", ready=("False", "ProgressingWithRetry"))
+def mover_lost(stage):
+    running(stage)
+    _lose_the_mover(stage)
+
+
+@_source("Progressing", by="Reconciling", ready=("False", "TemplateError"))
+def template_error(stage):
+    stage.source()
+    _tick_with_broken(stage, "backup")
+
+
+@_source("Progressing", by="Reconciling", ready=("False", "HooksNotAllowed"))
+def hooks_not_allowed(stage):
+    with_hooks(stage)
+    stage.allow_hooks("")
+    stage.tick()
+
+
+@_source("Degraded", by="Stalled", ready=("False", "AfterHookFailed"))
+def after_hook_failed(stage):
+    """The application may still be frozen; the backup is well."""
+    with_hooks(stage)
+    stage.tick()
+    stage.run_hooks()
+    stage.tick(after=5)
+    stage.take_snapshots()
+    stage.tick(after=10)
+    stage.run_movers()
+    stage.run_hooks(well=False)
+    stage.tick(after=15)
+
+
+@_source("Healthy", by="Ready", ready=("True", "WaitingForSchedule"))
+def out_of_step(stage):
+    """Each of a group that is split runs by its own schedule, which GroupSplit says."""
+    stage.claim("wal")
+    stage.source("first", spec={"group": "shop"})
+    stage.source(spec={"group": "shop", "sourcePVC": "wal", "trigger": {"schedule": "17 1 1 * *"}})
+    stage.tick()
+
+
+@_source("Degraded", by="Stalled", ready=("False", "WrongPassword"))
+def one_of_three(stage):
+    """As good as the worst of its volumes."""
+    stage.selecting("data-db-0", "data-db-1", "data-db-2", restic=_LIVE)
+    stage.tick()
+    jobs = {each["metadata"]["labels"]["scribe.backube/volume"]: each for each in stage.list("Job")}
+    stage.run_mover(jobs["data-db-1"], WRONG_PASSWORD)
+    _end(stage)
+
+
 # --- destinations
 
 
@@ -321,3 +393,15 @@ def copy_stalled(stage):
 def copy_paused(stage):
     stage.destination(annotations=_ANNOTATED)
     stage.tick()
+
+
+@_copy("Progressing", by="Reconciling", ready=("False", "ProgressingWithRetry"))
+def copy_mover_lost(stage):
+    copy_running(stage)
+    _lose_the_mover(stage)
+
+
+@_copy("Progressing", by="Reconciling", ready=("False", "TemplateError"))
+def copy_template_error(stage):
+    stage.destination()
+    _tick_with_broken(stage, "restore")
