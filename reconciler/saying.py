@@ -20,11 +20,14 @@ def said(status: Status, now: datetime, *wanted: tuple[str, bool, str, str]) -> 
             type=kind, status=text, reason=reason, message=message[:_MESSAGE_LIMIT], last_transition_time=since
         )
     order = {"Ready": 0, "Stalled": 1, "Reconciling": 2}
-    return replace(status, conditions=tuple(sorted(conditions.values(), key=lambda c: order.get(c.type, 9))))
+    ordered = tuple(sorted(conditions.values(), key=lambda c: order.get(c.type, 9)))
+    return status if ordered == status.conditions else replace(status, conditions=ordered)
 
 
 def unsaid(status: Status, *kinds: str) -> Status:
     """``status`` without the conditions of these types."""
+    if not any(each.type in kinds for each in status.conditions):
+        return status
     return replace(status, conditions=tuple(c for c in status.conditions if c.type not in kinds))
 
 

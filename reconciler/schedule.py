@@ -8,9 +8,12 @@ knows the ``H`` of hashed.py, everything else is given plain cron. Nothing here 
 """
 
 import re
+from bisect import bisect_right
+from copy import copy
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from importlib.resources import files
+from operator import itemgetter
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from croniter import CroniterBadDateError, CroniterError, croniter
@@ -30,9 +33,10 @@ _FIELDS = ("minute", "hour", "day of month", "month", "day of week")
 _RANGES = ("0-59", "0-23", "1-31", "1-12 or JAN-DEC", "0-7 or SUN-SAT")
 _TERM = re.compile(r"(\*|[0-9]+|[A-Za-z]{3})(-([0-9]+|[A-Za-z]{3}))?(/[0-9]+)?")
 _CLOCK_CHANGE = timedelta(hours=26)  # Apia once skipped a whole day: no change of a clock is larger
-_KNOWN: dict[tuple[str, str], tuple[datetime | None, datetime | None]] = {}
-"""By expression and zone, the two neighbouring slots that were asked for last."""
+_KNOWN: dict[tuple[str, str], tuple[tuple[datetime, datetime], ...]] = {}
+"""By expression and zone, neighbouring slots that were asked for, in order; replaced and never changed in place."""
 _MEMORY = 16384
+_PAIRS = 256  # for each of them: a day of every ten minutes, and some
 _EPOCH = datetime(2000, 1, 1)  # noqa: DTZ001 - local time, only to try an expression
 
 
@@ -123,25 +127,28 @@ def next_slot(expression: str, zone: str, *, now: datetime) -> datetime | None:
 
 def _neighbours(expression: str, zone: str, now: datetime) -> tuple[datetime | None, datetime | None]:
     """The newest slot up to ``now`` and the first one after it; between the two every ``now`` has the same."""
-    before, following = _KNOWN.get((expression, zone), (None, None))
-    if before is None or following is None or not before <= now < following:
-        earlier = _slots_around(expression, zone, now, newest=True)
-        later = _slots_around(expression, zone, now, newest=False)
-        before = max((slot for slot in earlier if slot <= now), default=None)
-        following = min((slot for slot in later if slot > now), default=None)
-        if len(_KNOWN) > _MEMORY:
+    known = _KNOWN.get((expression, zone), ())
+    index = bisect_right(known, now, key=itemgetter(0)) - 1
+    if index >= 0 and now < known[index][1]:
+        return known[index]
+    if index >= 0 and now == known[index][1]:
+        before: datetime | None = now  # a slot itself
+    else:
+        before = max((each for each in _slots_around(expression, zone, now, newest=True) if each <= now), default=None)
+    following = min((each for each in _slots_around(expression, zone, now, newest=False) if each > now), default=None)
+    if before and following:
+        if len(_KNOWN) >= _MEMORY:
             _KNOWN.clear()
-        _KNOWN[expression, zone] = before, following
+        kept = known if len(known) < _PAIRS else ()
+        _KNOWN[expression, zone] = tuple(sorted((*kept, (before, following))))
     return before, following
 
 
-@lru_cache(maxsize=16384)
 def _slots_around(expression: str, zone: str, now: datetime, *, newest: bool) -> tuple[datetime, ...]:
     """Slots among which the nearest one before (``newest``) or after ``now`` is found.
 
     One candidate will do where the zone's offset is constant; near a change of the clock local order is not the order
-    of instants, so every local time within reach of the change is looked at. Cached, because many resources ask about
-    the same slots: without it most of an idle tick is croniter's.
+    of instants, so every local time within reach of the change is looked at.
     """
     local = now.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
     step = timedelta(microseconds=1 if newest else 0)  # croniter's get_prev never answers the instant it starts from
@@ -205,4 +212,13 @@ def _instant(local: datetime, zone: str) -> datetime:
 
 
 def _croniter(expression: str, start: datetime) -> croniter:
-    return croniter(MACROS.get(expression, expression), start, implement_cron_bug=True)
+    """One to ask for slots from the local time ``start`` on; a copy each, as croniter keeps in itself where it is."""
+    times = copy(_parsed(expression))
+    times.set_current(start)
+    return times
+
+
+@lru_cache(maxsize=2048)
+def _parsed(expression: str) -> croniter:
+    """A plain expression as croniter knows it; to be copied, since most of a question is the parsing."""
+    return croniter(MACROS.get(expression, expression), _EPOCH, implement_cron_bug=True)

@@ -1,7 +1,7 @@
 """Weeks or years on paper: the rules of a tick over imagined movers, from one instant of interest to the next.
 
-Deciding, queueing and the status are those of every tick; what a mover does is drawn from the seed. A year of a
-hundred resources takes seconds, because a tick that would find nothing to do is left out. Pure.
+Deciding, queueing and the status are those of every tick; what a mover does is drawn from the seed. A tick that would
+find nothing to do is left out, so that a year costs by its movers: of each, two looks at its resource. Pure.
 """
 
 import json
@@ -20,8 +20,8 @@ from reconciler.holds import RESTORE
 from reconciler.naming import child_name, repository_of
 from reconciler.observed import Children, Job, JobState, Pod, Snapshot, Surroundings, Volume
 from reconciler.permission import admitted
-from reconciler.planning import blocked_starts, start_plan
-from reconciler.plans import Advance, Decision, Finish, Start, Wait
+from reconciler.planning import start_plan
+from reconciler.plans import Advance, Decision, Finish, JobPlan, Start, Wait
 from reconciler.rehearsal import imagined_job, imagined_snapshot
 from reconciler.resource import Key, Resource
 from reconciler.settings import Caps
@@ -34,12 +34,16 @@ _FAILURE: Final = {"result": "Failed", "reason": "MoverFailed", "message": "as s
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assumptions:
-    """How often a tick comes, how often a mover fails, how long it takes, and how many may run at once."""
+    """How often a tick comes, how often a mover fails, how long it takes, and how many may run at once.
+
+    What is in ``lasting`` takes just so long; all else as long as is drawn between ``shortest`` and ``longest``.
+    """
 
     tick: timedelta = timedelta(minutes=1)
     fail: float = 0.0
     shortest: timedelta = timedelta(minutes=5)
     longest: timedelta = timedelta(minutes=5)
+    lasting: Mapping[Key, timedelta] = field(default_factory=dict)
     seed: str = "0"
     caps: Caps | None = None
 
@@ -71,12 +75,14 @@ class Simulation:
 class _Part:
     """One resource or chore on its way; ``end`` is when its mover stops, ``attempt`` where it stands in the list.
 
-    ``wake`` is when it is looked at next, whatever others do; ``since`` is when its run was due.
+    ``wake`` is when it is looked at next, whatever others do; ``since`` is when its run was due. ``plan`` is that of
+    the start that it asked for last.
     """
 
     resource: Resource
     around: Surroundings
     children: Children = field(default_factory=Children)
+    plan: JobPlan | None = None
     decision: Decision = field(default_factory=lambda: Wait(reason="", message=""))
     since: datetime | None = None
     end: datetime | None = None
@@ -103,25 +109,32 @@ class _World:
         self.attempts: list[Attempt] = []
         self.ticks = 0
 
-    def tick(self, woken: Sequence[_Part], now: datetime) -> None:
-        """One tick of which only the ``woken`` can do anything."""
+    def tick(self, woken: Sequence[_Part], now: datetime) -> bool:
+        """One tick of which only the ``woken`` can do anything; whether a run has ended in it."""
         self.ticks += 1
         for part in woken:
             _stop_mover(part, now)
             part.decision = decide(part.resource, part.children, now=now)
+        has_ended = any(isinstance(part.decision, Finish) for part in woken)
         if any(_is_to_be_admitted(part.decision) for part in woken):
             self._admit(woken, now)
         for part in woken:
             self._carry_out(part, now)
+        return has_ended
 
     def _admit(self, woken: Sequence[_Part], now: datetime) -> None:
         """What may start or begin; only those have a say that run, share a repository, or are still to restore."""
-        starting = [(part.resource, part.decision.run) for part in woken if isinstance(part.decision, Start)]
-        blocked = blocked_starts(starting, {part.resource.key: part.around for part in woken})
         wanted = frozenset(key for part in woken if _is_to_be_admitted(part.decision) for key in part.repository)
+        for part in woken:
+            if isinstance(part.decision, Start):
+                plan = start_plan(part.resource, part.decision.run, part.around)
+                if isinstance(plan, Wait):
+                    part.decision = plan  # it cannot be made at all now, and keeps no other waiting behind it
+                else:
+                    part.plan = plan
         decided = (
-            (part.resource, blocked.get(key, part.decision))
-            for key, part in self.parts.items()
+            (part.resource, part.decision)
+            for part in self.parts.values()
             if part.end or part.is_to_restore or not wanted.isdisjoint(part.repository)
         )
         ours = {part.resource.key for part in woken}
@@ -145,15 +158,11 @@ class _World:
                     self._start_mover(part, advance.job, now)
             case Finish() as finish:
                 status = endings.finished(part.resource, status, finish, now=now)
-                known = self.attempts[part.attempt]
-                self.attempts[part.attempt] = replace(
-                    known, successful=finish.result.successful, last=not status.next_retry_time
-                )
-                part.children, part.end = Children(), None
-        if status.repository_id != part.resource.status.repository_id:
-            part.repository = repository_keys(replace(part.resource, status=status))
-        part.resource = replace(part.resource, status=status)
-        if part.children.jobs:
+                self._end(part, finish, last=not status.next_retry_time)
+        former, part.resource = part.resource, replace(part.resource, status=status)
+        if status.repository_id != former.status.repository_id:
+            part.repository = repository_keys(part.resource)
+        if part.children.jobs or isinstance(part.decision, Finish):
             part.decision = decide(part.resource, part.children, now=now)
 
     def _missed(self, part: _Part, status: Status, decision: Start | Wait, *, now: datetime) -> Status:
@@ -161,9 +170,14 @@ class _World:
         part.missed += counted.missed_slots - status.missed_slots
         return counted
 
+    def _end(self, part: _Part, finish: Finish, *, last: bool) -> None:
+        if part.end:  # else it is what was under way when the files were written
+            known = self.attempts[part.attempt]
+            self.attempts[part.attempt] = replace(known, successful=finish.result.successful, last=last)
+        part.children, part.end = Children(), None
+
     def _start(self, part: _Part, start: Start, now: datetime) -> None:
-        plan = start_plan(part.resource, start.run, part.around)
-        if isinstance(plan, Wait):
+        if (plan := part.plan) is None:
             return
         part.since, job = start.since, replace(imagined_job(part.resource, plan, now), uid=plan.name)
         if plan.group:
@@ -178,9 +192,9 @@ class _World:
         claim = [who.volume] if who.volume else []
         about = (who.namespace, who.name, *claim, who.chore, run.token, str(run.attempt))
         draw = (assumed.seed, who.kind, *about)
-        takes = assumed.shortest + (assumed.longest - assumed.shortest) * fraction(*draw, "duration")
+        drawn = assumed.shortest + (assumed.longest - assumed.shortest) * fraction(*draw, "duration")
         fails = fraction(*draw, "failure") < assumed.fail
-        part.end = now + takes
+        part.end = now + assumed.lasting.get(who.key, drawn)
         part.children = _children(who, job, now, report=_FAILURE if fails else _success(who))
         part.attempt = len(self.attempts)
         attempt = Attempt(key=who.key, run=run, start=now, late=now - (part.since or now), end=part.end)
@@ -209,9 +223,11 @@ def simulated(
         while waking and waking[0][0] <= now:
             due.add(heappop(waking)[2])
         woken = [world.parts[key] for key in sorted(due, key=order.__getitem__)]
-        world.tick(woken, now)
+        has_ended = world.tick(woken, now)
         on_tick(now)
         held = {part.resource.key for part in woken if _is_held(part.decision)}
+        if has_ended and held:  # what is recorded of it may let others go from the next tick on
+            heappush(waking, (now + assumptions.tick, -1, min(held)))
         for part in woken:
             moment = _wake(part, now, assumptions.tick)
             if moment and moment != part.wake:
@@ -236,7 +252,7 @@ def _wake(part: _Part, now: datetime, tick: timedelta) -> datetime | None:
     """When a tick has something to do about it next; None if never."""
     if part.end:
         return max(part.end, now + timedelta(microseconds=1))
-    if isinstance(part.decision, (Finish, Advance)):
+    if not isinstance(part.decision, Wait) or part.decision.passed:
         return now + tick
     moments = (next_start(part.resource, now=now), part.resource.status.next_retry_time)
     return min((each for each in moments if each), default=None)

@@ -58,9 +58,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_cluster_arguments(parser)
     add_files(parser)
     add_time(parser)
-    shown = parser.add_mutually_exclusive_group()
-    shown.add_argument("--calendar", action="store_true", help="show how many run at once, for every ten minutes")
-    shown.add_argument("--suggest", action="store_true", help="show which spread would flatten the load")
+    parser.add_argument("--calendar", action="store_true", help="show how many run at once, for every ten minutes")
+    parser.add_argument("--suggest", action="store_true", help="show which spread would flatten the load")
     add_output(parser, "json")
 
 
@@ -72,14 +71,21 @@ def run(args: argparse.Namespace, *, now: datetime) -> int:
     elif not day.resources:
         if not day.files.findings:
             print("no ReplicationSource or ReplicationDestination", file=sys.stderr)
-    elif args.calendar:
-        _print_calendar(day)
-    elif args.suggest:
-        _print_suggestions(day)
     else:
-        _print_runs(day)
+        _print_shown(args, day)
     offline.print_diagnostics(day.files)
     return 1 if day.files.findings else 0
+
+
+def _print_shown(args: argparse.Namespace, day: Day) -> None:
+    if not (args.calendar or args.suggest):
+        _print_runs(day)
+    if args.calendar:
+        _print_calendar(day)
+    if args.calendar and args.suggest:
+        print()
+    if args.suggest:
+        _print_suggestions(day)
 
 
 def _day(args: argparse.Namespace, now: datetime) -> Day:

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -54,7 +54,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--fail", type=rate, default=0.0, metavar="RATE", help="movers that fail, such as 5%% (default: 0)"
     )
     parser.add_argument(
-        "--duration", type=span, default=(300.0, 300.0), metavar="DIST", help="how long a mover takes: 5m, or 2m-40m"
+        "--duration",
+        type=span,
+        metavar="DIST",
+        help="how long a mover takes: 5m, or 2m-40m (default: what the status in the file says, else 5m)",
     )
     parser.add_argument("--seed", default="0", metavar="TEXT", help="other luck (default: 0)")
     add_output(parser, "json")
@@ -70,19 +73,21 @@ def run(args: argparse.Namespace, *, now: datetime) -> int:
         raise SetupError("--tick is shorter than a second")
     world = offline.read([Path(each) for each in args.files], now=start)
     began = time.monotonic()
-    shortest, longest = (timedelta(seconds=each) for each in args.duration)
+    parts = list(parts_of(world.resources))
+    shortest, longest = (timedelta(seconds=each) for each in args.duration or (300.0, 300.0))
     assumptions = Assumptions(
         tick=timedelta(seconds=args.tick),
         fail=args.fail,
         shortest=shortest,
         longest=longest,
+        lasting={} if args.duration else _lasting(parts),
         seed=args.seed,
         caps=settings_of(os.environ).caps,
     )
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("simulating", total=(end - start).total_seconds())
         done = simulated(
-            parts_of(world.resources),
+            parts,
             world.surroundings_of,
             start=start,
             end=end,
@@ -98,6 +103,12 @@ def run(args: argparse.Namespace, *, now: datetime) -> int:
         print("no ReplicationSource or ReplicationDestination in these files", file=sys.stderr)
     offline.print_diagnostics(world)
     return 1 if world.findings else 0
+
+
+def _lasting(parts: Iterable[Resource]) -> dict[Key, timedelta]:
+    """By key, how long the last good run took, of those whose file says so."""
+    known = ((each.key, each.status.last_sync_duration_seconds) for each in parts)
+    return {key: timedelta(seconds=seconds) for key, seconds in known if seconds is not None}
 
 
 def _print(done: Simulation, when: str) -> None:

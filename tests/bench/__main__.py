@@ -19,6 +19,7 @@ CASES = {
     "idle": "a tick with nothing to do over 1,000 and 10,000 resources, next to bare lists",
     "due": "a tick that starts 200 and 1,000 backups, next to sending the same bodies; requests per backup",
     "validate": "`quill validate` of one file, and of 2,000 next to only parsing them",
+    "simulate": "`quill simulate` over a week of hourly and of daily backups, next to a minute of them",
     "unchanged": "the second backup of an unchanged volume, cloned with and without its inodes (needs the cluster)",
 }
 

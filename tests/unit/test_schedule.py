@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reconciler import schedule
 from reconciler.schedule import known_zones, newest_slot, next_slot, problem, zone_problem
 
 MINUTE = timedelta(minutes=1)
@@ -208,6 +209,29 @@ def test_a_year_of_days_has_as_many_slots_in_every_zone():
         while (now := next_slot("30 2 * * *", zone, now=now)) < utc("2027-01-01T12:00"):
             counts[zone] += 1
     assert set(counts.values()) == {365}
+
+
+def test_a_year_of_slots_takes_one_parsing_and_no_slot_is_searched_twice(monkeypatch):
+    """Most of what a slot costs is croniter's."""
+    schedule._parsed.cache_clear()
+    schedule._KNOWN.clear()
+    asked = Counter()
+
+    def counted(expression, start):
+        asked[start] += 1
+        return croniter_of(expression, start)
+
+    croniter_of = schedule._croniter
+    monkeypatch.setattr(schedule, "_croniter", counted)
+    now = utc("2026-01-01T12:00")
+    for _ in range(365):
+        upcoming = next_slot("30 2 * * *", "UTC", now=now)
+        for moment in (now, now + MINUTE, upcoming - MINUTE):
+            assert newest_slot("30 2 * * *", "UTC", after=now - timedelta(days=2), now=moment) is not None
+            assert next_slot("30 2 * * *", "UTC", now=moment) == upcoming
+        now = upcoming
+    assert schedule._parsed.cache_info().misses == 1
+    assert asked.total() == 366  # one a slot, and the first looks back, too
 
 
 @pytest.mark.parametrize(

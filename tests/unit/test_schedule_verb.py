@@ -20,6 +20,10 @@ spec:
   restic: {resticConfig: NAME}
 """
 MANY = [SOURCE.replace("NAME", f"s{number}") for number in range(6)]
+LISTED = MANY[0].replace(
+    "namespace: shop",
+    'namespace: shop, uid: u0, generation: 1, resourceVersion: "1", creationTimestamp: "2026-01-01T00:00:00Z"',
+)
 AT = ["--at", "2026-01-02T00:30:00Z"]
 DAY = ["--from", "2026-01-02T00:00:00Z", "--to", "2026-01-03T00:00:00Z"]
 
@@ -102,6 +106,11 @@ def test_nothing_to_suggest_is_said(quill):
     assert "nothing to flatten" in err
 
 
+def test_the_calendar_and_a_suggestion_go_together(quill):
+    alone = [quill("schedule", *MANY, options=[*AT, each])[1] for each in ("--calendar", "--suggest")]
+    assert quill("schedule", *MANY, options=[*AT, "--suggest", "--calendar"])[:2] == (0, "\n".join(alone))
+
+
 def test_json_has_all_of_it(quill):
     _, out, _ = quill("schedule", *MANY, options=[*AT, "-o", "json"])
     found = json.loads(out)
@@ -137,6 +146,20 @@ def test_a_simulation_tells_what_came_of_every_resource(quill):
         "at once: at most 2, first at 2026-01-02T03:00:00Z",
         "late: 0s in the median, 0s for 95%, 0s at worst",
     ]
+
+
+@pytest.mark.parametrize(("options", "busy"), [([], "1m30s"), (["--duration", "7m"], "7m0s")])
+def test_a_mover_takes_what_the_last_one_took_unless_told_otherwise(quill, options, busy):
+    status = 'status: {lastSyncDuration: "1m30s", lastSyncDurationSeconds: 90}\n'
+    code, out, _ = quill("simulate", LISTED + status, options=[*DAY, *options])
+    assert (code, rows(out)[0][6]) == (0, busy)
+
+
+def test_what_was_under_way_in_the_file_is_no_mover_of_the_simulation(quill):
+    run = 'currentRun: {token: "2026-01-01T03:00:00Z", attempt: 1}'
+    status = f'status: {{lastSyncStartTime: "2026-01-01T03:00:00Z", {run}}}\n'
+    code, out, _ = quill("simulate", LISTED + status, options=[*DAY, "-o", "json"])
+    assert (code, json.loads(out)["failed"]) == (0, 0)
 
 
 def test_a_simulation_in_json(quill):

@@ -1,7 +1,10 @@
 from datetime import timedelta
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from reconciler import simulation
 from reconciler.forecast import peak_of
 from reconciler.observed import Surroundings
 from reconciler.settings import Caps
@@ -34,7 +37,9 @@ def test_a_day_of_an_hourly_source_has_its_runs():
 
 
 def test_ticks_that_find_nothing_to_do_are_left_out():
-    assert simulate(make_source(schedule="0 9 * * *")).ticks <= 4
+    """The first tick, and two for each run: where it starts, and where it has ended."""
+    done = simulate(make_source(schedule="0 9 * * *"), end=START + 10 * DAY)
+    assert (len(done.attempts), done.ticks) == (10, 21)
 
 
 def test_a_run_starts_at_the_first_tick_after_its_slot():
@@ -98,6 +103,13 @@ def test_a_claim_that_is_not_there_keeps_a_source_waiting():
     assert simulate(make_source(source_pvc="gone")).attempts == ()
 
 
+def test_a_mover_takes_as_long_as_is_known_of_it():
+    known = make_source(schedule="0 9 * * *")
+    other = make_source(name="other", uid="other", secret="other", schedule="0 9 * * *")
+    attempts = simulate(known, other, lasting={known.key: HOUR}).attempts
+    assert {each.key[0]: each.end - each.start for each in attempts} == {known.uid: HOUR, "other": 5 * MINUTE}
+
+
 @pytest.mark.parametrize("copy_method", [CopyMethod.SNAPSHOT, CopyMethod.NONE])
 def test_a_restore_publishes_its_image(copy_method):
     done = simulate(make_destination(copy_method=copy_method))
@@ -155,3 +167,45 @@ def test_a_prune_goes_between_the_snapshots_of_a_group_and_its_movers():
     assert [(each.key[0], each.start) for each in done.attempts] == [
         ("77f0aa12", at("08:59:00")), ("u0", at("09:04:00")), ("u1", at("09:05:00")),
     ]  # fmt: skip
+
+
+def stepped(*resources, end, **assumptions):
+    """The same, with every resource looked at in every tick."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(simulation, "_wake", lambda _part, now, tick: now + tick)
+        return simulate(*resources, end=end, **assumptions)
+
+
+minutes = st.integers(0, 59)
+some_sources = st.builds(
+    lambda minute, hours, repository, **spec: (
+        {"secret": f"r{repository}", "schedule": f"{minute} {hours} * * *", **spec}
+    ),
+    minutes,
+    st.sampled_from(["*", "*/2", "9", "10,11"]),
+    st.integers(0, 2),
+    spread=st.sampled_from([timedelta(0), 20 * MINUTE]),
+    jitter=st.sampled_from([timedelta(0), 5 * MINUTE]),
+    starting_deadline=st.sampled_from([None, None, 10 * MINUTE]),
+    group=st.sampled_from(["", "", "app"]),
+)
+
+
+@settings(deadline=None, max_examples=10, derandomize=True)
+@given(
+    st.lists(some_sources, min_size=1, max_size=4),
+    st.sampled_from([None, {"schedule": "30 * * * *"}]),
+    st.sampled_from([None, {"destination_pvc": "data", "schedule": "3 9 * * *", "manual": None}]),
+    st.sampled_from([None, Caps(overall=1), Caps(overall=2)]),
+    st.sampled_from([0.0, 0.3]),
+    st.sampled_from([3, 40, 90]),
+)
+def test_what_is_left_out_would_have_changed_nothing(sources, prune, restore, caps, fail, longest):
+    resources = [make_source(name=f"s{n}", uid=f"u{n}", **spec) for n, spec in enumerate(sources)]
+    resources += [make_prune(secret="r0", **prune)] if prune else []
+    resources += [make_destination(secret="r1", **restore)] if restore else []
+    assumed = {"caps": caps, "fail": fail, "shortest": 2 * MINUTE, "longest": longest * MINUTE}
+    jumped = simulate(*resources, end=START + 3 * HOUR, **assumed)
+    every = stepped(*resources, end=START + 3 * HOUR, **assumed)
+    assert jumped.ticks < every.ticks == 181
+    assert (jumped.attempts, jumped.missed) == (every.attempts, every.missed)
