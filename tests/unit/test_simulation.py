@@ -134,6 +134,13 @@ def test_a_source_waits_for_the_first_backup_of_its_repository():
     assert [each.start for each in simulate(*two).attempts] == [at("09:00:00"), at("09:05:00")]
 
 
+def test_who_waited_for_the_first_backup_goes_in_the_tick_after_its_end():
+    three = [make_source(name=f"s{each}", uid=f"u{each}", schedule="0 9 * * *") for each in range(3)]
+    done = simulate(*three, end=at("10:00:00"))
+    assert [each.start for each in done.attempts] == [at("09:00:00"), at("09:05:00"), at("09:06:00")]
+    assert done.attempts == stepped(*three, end=at("10:00:00")).attempts
+
+
 def test_the_caps_hold_here_too():
     many = [make_source(name=f"s{each}", uid=f"u{each}", secret=f"r{each}", schedule="0 9 * * *") for each in range(6)]
     done = simulate(*many, caps=Caps(overall=2))
