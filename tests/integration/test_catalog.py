@@ -1,11 +1,14 @@
 """The folder schemas/ as a catalog of CRD schemas: kubeconform, which knows only its layout, judges as Quill does."""
 
 import json
+import os
+import re
 import subprocess
 
 import pytest
 
 from tests.cluster import builds
+from tests.docs.commands import Command, File, steps
 from tests.integration.conftest import ROOT
 from tests.integration.test_definitions import BEYOND_A_SCHEMA, EXAMPLES, documents, files
 
@@ -56,3 +59,19 @@ def test_invalid_examples_are_not_where_a_schema_can_tell(verdicts, path):
         assert (found["invalid"], found["errors"]) == (0, 0)
     else:
         assert found["invalid"] + found["errors"] > 0
+
+
+def test_the_comparison_shows_what_kubeconform_prints(kubeconform, tmp_path):
+    """In whatever order it comes to the files; the page leaves out the folder."""
+    found = steps(ROOT / "docs" / "comparison.md")
+    for file in (each for each in found if isinstance(each, File) and each.name.startswith("broken/")):
+        path = tmp_path / file.name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(file.text)
+    (tmp_path / "schemas").symlink_to(ROOT / "schemas")
+    (shown,) = (each for each in found if isinstance(each, Command) and each.text.startswith("kubeconform"))
+    environment = {**os.environ, "PATH": f"{kubeconform.parent}:{os.environ['PATH']}"}
+    command = ["bash", "-c", f"{shown.text} 2>&1"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    printed = re.sub(r"file://\S*/(?=\w+\.json)", "file:///…/", done.stdout)
+    assert sorted(printed.splitlines()) == sorted(shown.shown.splitlines())
