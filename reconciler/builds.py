@@ -95,7 +95,8 @@ class _Source:
     name: str = ""
 
     def placed(self, built: Placed) -> Placed:
-        namespace = built.resource.namespace  # a build has the last word on it
+        known = built.knows("metadata", "namespace")
+        namespace = built.resource.namespace if known else ""  # a build has the last word on it, but for Flux
         return replace(built, namespace=namespace, file=self.file, node=self.node, text=self.text)
 
     def finding(self, built: Finding, node: yaml.MappingNode, given: Path) -> Finding:

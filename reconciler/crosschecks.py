@@ -16,6 +16,7 @@ from typing import Final
 from reconciler.admission import EXCLUSIVE
 from reconciler.chores import with_chores
 from reconciler.collisions import collisions
+from reconciler.fieldrules import Path
 from reconciler.files import Placed
 from reconciler.findings import Finding
 from reconciler.groups import differences
@@ -35,6 +36,17 @@ _UNKNOWN: Final = ("pvc",)  # the name of a claim that is only imagined
 _SLOTS: Final = 8
 """So many slots from a fixed day on are compared: the verdict on a file does not depend on when it is checked."""
 
+_NOT_COMPARED: Final[Sequence[Path]] = (
+    ("metadata", "labels"),
+    ("spec", "hooks"),
+    ("spec", "priority"),
+    *(("spec", "trigger", name) for name in ("manual", "runOnCreate", "startingDeadline")),
+    *(("spec", "restic", name) for name in ("accessModes", "guard", "ignoreInode", "moverSecurityContext", "retain")),
+    *(("spec", "restic", name) for name in ("onMissing", "previous", "restoreAsOf")),
+    *(("spec", "restic", name) for name in ("storageClassName", "volumeSnapshotClassName")),
+)
+"""Fields without a part in any comparison: a resource is compared whatever Flux fills in there."""
+
 _Time = tuple[str, str]
 """A schedule and its time zone; no schedule is an empty one."""
 
@@ -51,7 +63,8 @@ def needs_claims(placed: Iterable[Placed]) -> bool:
 
 
 def between(placed: Sequence[Placed], inventory: Inventory) -> Iterator[Finding]:
-    """What is wrong between the resources of one cluster's files."""
+    """What is wrong between the resources of one cluster's files, as far as nothing unknown has a part in it."""
+    placed = [each for each in placed if all(_is_beside_the_point(path) for path in each.unknown)]
     yield from _twice(placed)
     for world in _worlds(placed):
         known = {str(number): each for number, each in enumerate(world)}
@@ -67,9 +80,9 @@ def references(placed: Iterable[Placed], inventory: Inventory) -> Iterator[Findi
     """The Secrets, claims and PodTemplates that resources use and no file brings along."""
     for each in placed:
         spec = each.resource.spec
-        if not inventory.has_secret(each.namespace, spec.secret):
+        if each.knows("spec", "restic", "resticConfig") and not inventory.has_secret(each.namespace, spec.secret):
             yield each.finding(_missing("spec.restic.resticConfig", "Secret", spec.secret))
-        if spec.source_selector and not inventory.selected(each.namespace, spec.source_selector):
+        if spec.source_selector and not inventory.may_select(each.namespace, spec.source_selector):
             sentence = "selects no PersistentVolumeClaim of the given files"
             yield each.finding(Problem("spec.sourcePVCSelector", sentence, rule="missing-reference"))
         for path, claim in (("spec.sourcePVC", spec.source_pvc), ("spec.restic.destinationPVC", spec.destination_pvc)):
@@ -78,6 +91,10 @@ def references(placed: Iterable[Placed], inventory: Inventory) -> Iterator[Findi
         for stage, hook in (("before", spec.hooks and spec.hooks.before), ("after", spec.hooks and spec.hooks.after)):
             if hook and not inventory.has_pod_template(each.namespace, hook.pod_template):
                 yield each.finding(_missing(f"spec.hooks.{stage}.podTemplate", "PodTemplate", hook.pod_template))
+
+
+def _is_beside_the_point(path: Path) -> bool:
+    return any(path[: len(each)] == each for each in _NOT_COMPARED)
 
 
 def _volumes(namespace: str, resource: Resource, inventory: Inventory) -> tuple[Resource, ...]:

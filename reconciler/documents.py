@@ -14,9 +14,12 @@ import yaml
 
 from reconciler.places import MAX_DEPTH, TAG, Mistake, TooLargeError, fields, key_name, mistake
 from reconciler.problems import Problem
+from reconciler.substitution import with_defaults
 
 _NODES: Final = 20_000
 _EXACT: Final = 2**53
+_INDENT: Final = re.compile(r"^[ \t?:-]*", re.MULTILINE)
+"""What a line begins with; a level of a block takes a character of it, but for a list at its mapping's indentation."""
 _TRUE: Final = frozenset({"y", "yes", "true", "on"})
 
 
@@ -92,6 +95,8 @@ def _is_end(text: str, mark: object) -> bool:
 
 def _too_deep(text: str) -> Mistake | None:
     """libyaml composes by recursion in C: nesting that no manifest has must not get that far."""
+    if 2 * max(map(len, _INDENT.findall(text))) + text.count("[") + text.count("{") < MAX_DEPTH:
+        return None
     depth = 0
     try:
         for event in yaml.parse(text, Loader=_Loader):
@@ -139,6 +144,8 @@ class _Builder:
             return [self.build(item, depth + 1) for item in node.value]
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, depth)
+        if "${" in node.value:
+            return _substituted(node)
         return self._number(node) if node.tag == f"{TAG}int" else _scalar(node)
 
     def _mapping(self, node: yaml.MappingNode, depth: int) -> dict[str, Any]:
@@ -162,6 +169,18 @@ class _Builder:
             problem = Problem("", f"YAML reads {node.value} as {number}: a zero in front makes it octal", hint, "octal")
             self.mistakes.append(mistake(node, problem))
         return number
+
+
+def _substituted(node: yaml.Node) -> Any:  # noqa: ANN401 - any scalar
+    """What defaults make of a scalar. kustomize may drop its quotes: text that would then be no text is not known."""
+    text, quoted = with_defaults(node.value), bool(getattr(node, "style", None))
+    try:
+        plain = yaml.compose(text, Loader=_Loader)
+    except yaml.YAMLError:
+        return node.value
+    if not isinstance(plain, yaml.ScalarNode) or (quoted and plain.tag != f"{TAG}str"):
+        return node.value
+    return text if quoted else _scalar(plain)
 
 
 def _scalar(node: yaml.Node) -> object:

@@ -5,11 +5,12 @@ server show them too.
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from reconciler import hints
+from reconciler.fieldrules import Blank, Path
 from reconciler.foreign import one_line
 from reconciler.problems import Problem
 from reconciler.resource import Kind
@@ -23,8 +24,8 @@ _TYPES: Final = {
 }
 _SIZE: Final = "a size such as 2Gi or 500M"
 _DID_YOU_MEAN: Final = "did you mean "
-_NO_RULES_AFTER: Final = frozenset({"wrong-type", "unknown-value"})
-"""Rules between fields say nonsense about fields that are themselves wrong."""
+_IS_WRONG: Final = frozenset({"wrong-type", "unknown-value"})
+"""What leaves open which value is meant."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,20 +35,33 @@ class Violation:
     keyword: str
     limit: Any
     value: Any
-    path: tuple[str | int, ...]
+    path: Path
     schema_path: tuple[str | int, ...]
 
 
-def explained(kind: Kind, schema: Mapping[str, Any], violations: Iterable[Violation]) -> list[Problem]:
-    """Every problem once, and no problem that is only the echo of another."""
-    violations = list(violations)
-    rules = [each for each in violations if "allOf" in each.schema_path]
-    problems = [problem for each in violations if each not in rules for problem in _problems(kind, schema, each)]
-    if not any(problem.rule in _NO_RULES_AFTER for problem in problems):
-        problems += [_rule_problem(schema, each) for each in rules]
-    misspelt = [f"{_meant(problem)}." for problem in problems if problem.rule == "unknown-field"]
-    echoes = [p for p in problems if p.rule == "missing-field" and any(m.startswith(f"{p.path}.") for m in misspelt)]
-    return [problem for problem in dict.fromkeys(problems) if problem not in echoes]
+def explained(
+    kind: Kind, schema: Mapping[str, Any], violations: Iterable[Violation], *, unknown: Collection[Path] = ()
+) -> list[Problem]:
+    """Every problem once, and no problem that is only the echo of another, or of an ``unknown`` value."""
+    violations = [each for each in violations if not any(each.path[: len(path)] == path for path in unknown)]
+    rules = [each for each in violations if each.keyword == "allOf"]
+    found = [(each, problem) for each in violations if each not in rules for problem in _problems(kind, schema, each)]
+    misspelt = {tuple(_meant(problem).split(".")) for _, problem in found if problem.rule == "unknown-field"}
+    wrong = {each.path: each.value for each, problem in found if problem.rule in _IS_WRONG}
+    blank = Blank(
+        values={path for path, value in wrong.items() if value is not None} | set(unknown),
+        fields={path for path, value in wrong.items() if value is None} | misspelt,
+    )
+    problems = [problem for _, problem in found if not _is_echo(problem, misspelt)]
+    judged = (each for each in rules if not blank.bears_on(_step_into(schema, each.schema_path), each.path))
+    problems += [_rule_problem(schema, each) for each in judged]
+    return list(dict.fromkeys(problems))
+
+
+def _is_echo(problem: Problem, misspelt: Iterable[Path]) -> bool:
+    """Whether a field is missing because it, or something below it, has another name or another place."""
+    steps = tuple(problem.path.split("."))
+    return problem.rule == "missing-field" and any(meant[: len(steps)] == steps for meant in misspelt)
 
 
 def type_problem(path: str, value: object, wanted: object) -> Problem:
@@ -92,9 +106,8 @@ def _problems(kind: Kind, schema: Mapping[str, Any], violation: Violation) -> li
 
 def _rule_problem(schema: Mapping[str, Any], violation: Violation) -> Problem:
     """A rule between fields: the n-th ``allOf`` of an object says it for JSON Schema, the n-th CEL rule in words."""
-    at = violation.schema_path.index("allOf")
-    index = violation.schema_path[at + 1]
-    rule = _step_into(schema, violation.schema_path[:at])["x-kubernetes-validations"][index]
+    *at, _, index = violation.schema_path
+    rule = _step_into(schema, at)["x-kubernetes-validations"][index]
     path, field = _dotted(violation.path), rule.get("fieldPath", "")
     if rule["reason"] == "FieldValueForbidden":
         return Problem(path + field, rule["message"], rule="forbidden-field")

@@ -13,19 +13,21 @@ from typing import Final
 
 import yaml
 
-from reconciler import documents, indentation
+from reconciler import documents, indentation, substitution
 from reconciler.assets import schema
 from reconciler.errors import SetupError
+from reconciler.fieldrules import Path as FieldPath
 from reconciler.findings import Finding, found_in
 from reconciler.places import Mistake, key_name, located
 from reconciler.problems import Problem
 from reconciler.resource import API_GROUP, Kind, Resource
+from reconciler.substitution import is_unknown, with_defaults
 from reconciler.validation import validate
 
 _SUFFIXES: Final = frozenset({".yaml", ".yml", ".json"})
 _REPOSITORY: Final = "RESTIC_REPOSITORY"
-_TEMPLATED: Final = re.compile(r"^[^#\"'\n]*\{[{%]", re.MULTILINE)
-"""What no YAML has outside quotes, and the templates of Helm, Jinja and others are full of."""
+_TEMPLATED: Final = re.compile(r"^[^#\"'\n]*(\{[{%]|(?<!\$)\$\{)", re.MULTILINE)
+"""What hardly any YAML has outside quotes, and the templates of Helm, Jinja, Flux and others are full of."""
 
 Content = tuple[str, bytes]
 """A file's name, as findings call it, and what is in it."""
@@ -33,13 +35,19 @@ Content = tuple[str, bytes]
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A valid resource and where it stands; its namespace is empty if the file leaves it to kustomize or kubectl."""
+    """A valid resource and where it stands; its namespace is empty if the file leaves it to others."""
 
     resource: Resource
     namespace: str
     file: str
     node: yaml.MappingNode
     text: str
+    unknown: frozenset[FieldPath] = frozenset()
+    """Where the file holds a ``${VAR}``; the resource is without these values, or has the text in their place."""
+
+    def knows(self, *path: str) -> bool:
+        """Whether nothing at, above or below ``path`` is still to be filled in."""
+        return not any(path[: len(each)] == each[: len(path)] for each in self.unknown)
 
     def finding(self, problem: Problem) -> Finding:
         """``problem`` of the resource, where its field stands."""
@@ -125,8 +133,9 @@ def check(content: bytes, name: str) -> Report:
             mistakes += [node] if ours else []
             continue
         for item in objects(node):
-            resource, found = _checked(item)
-            placed += [Placed(resource, _namespace(item), name, item, text)] if resource else []
+            resource, unknown, found = _checked(item)
+            if resource:
+                placed.append(Placed(resource, _namespace(item), name, item, text, unknown))
             mistakes += found
             invalid += [item] if found else []
     if not mistakes:
@@ -141,11 +150,12 @@ def check(content: bytes, name: str) -> Report:
 
 def _is_template(text: str, found: Iterable[Finding], invalid: Iterable[yaml.Node]) -> bool:
     """Whether a file only makes sense once Helm or the like has rendered it: what is wrong with it is a template's."""
-    if "{{" not in text and "{%" not in text:
+    if not any(sign in text for sign in ("{{", "{%", "${")):
         return False
     if any("{{" in each.source for each in found) or any(_has_braces(node) for node in invalid):
         return True
-    return any(each.mistake.problem.rule == "yaml-syntax" for each in found) and bool(_TEMPLATED.search(text))
+    broken = [each for each in found if each.mistake.problem.rule == "yaml-syntax"]
+    return bool(broken and _TEMPLATED.search(text)) or any(is_unknown(each.source) for each in broken)
 
 
 def _has_braces(root: yaml.Node) -> bool:
@@ -190,20 +200,24 @@ def text(node: yaml.Node | None, name: str) -> str:
 
 
 def _namespace(node: yaml.MappingNode) -> str:
-    return text(field(node, "metadata"), "namespace")
+    name = with_defaults(text(field(node, "metadata"), "namespace"))
+    return "" if is_unknown(name) else name
 
 
-def _checked(node: yaml.MappingNode) -> tuple[Resource | None, list[Mistake]]:
+def _checked(node: yaml.MappingNode) -> tuple[Resource | None, frozenset[FieldPath], list[Mistake]]:
+    """The resource that an object is, where it is unknown, and what is wrong with it."""
     version, kind = text(node, "apiVersion"), text(node, "kind")
+    nowhere: frozenset[FieldPath] = frozenset()
     if (version, kind) == ("v1", "Secret"):
         holds = any(field(field(node, name), _REPOSITORY) for name in ("stringData", "data"))
-        return None, list(indentation.repair(node, indentation.SECRET)) if holds else []
+        return None, nowhere, list(indentation.repair(node, indentation.SECRET)) if holds else []
     if version.partition("/")[0] != API_GROUP and (version or kind not in set(Kind)):
-        return None, []
+        return None, nowhere, []
     mistakes = list(indentation.repair(node, indentation.of_resource(schema(Kind(kind))))) if kind in set(Kind) else []
     raw, twice = documents.value(node)
     mistakes += twice
-    result = validate(raw) if raw is not None else ()
+    unknown = frozenset(substitution.unknown(raw))
+    result = validate(raw, unknown) if raw is not None else ()
     if isinstance(result, Resource):
-        return (None, mistakes) if mistakes else (result, [])
-    return None, mistakes + [located(node, each) for each in result]
+        return (None, nowhere, mistakes) if mistakes else (result, unknown, [])
+    return None, nowhere, mistakes + [located(node, each) for each in result]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from reconciler import documents
+from reconciler.fieldrules import Path
 from reconciler.files import Content
 from reconciler.foreign import mapping_at, value_at
 from reconciler.observed import Volume
@@ -16,6 +17,7 @@ from reconciler.observing import parse_volume
 from reconciler.places import Mistake
 from reconciler.selectors import selects
 from reconciler.spec import Requirement
+from reconciler.substitution import is_unknown, may_be, pattern, unknown
 
 _CLAIM: Final = "PersistentVolumeClaim"
 _STATEFUL_SET: Final = "StatefulSet"
@@ -42,15 +44,20 @@ class Inventory:
 
     def has_pod_template(self, namespace: str, name: str) -> bool:
         """Whether a PodTemplate may be the one that is meant."""
-        return any(name == known and _same(namespace, space) for space, known in self.pod_templates)
+        return any(may_be(known, name) and _same(namespace, space) for space, known in self.pod_templates)
 
     def has_secret(self, namespace: str, name: str) -> bool:
         """Whether a Secret, or what a controller makes one of, may be the one that is meant."""
-        return any(name == known and _same(namespace, space) for space, known in self.secret_names)
+        return any(may_be(known, name) and _same(namespace, space) for space, known in self.secret_names)
 
     def has_claim(self, namespace: str, name: str) -> bool:
         """Whether a claim, or a StatefulSet's template of it, may be the one that is meant."""
-        return any(re.fullmatch(known, name) and _same(namespace, space) for space, known in self.claim_names)
+        return any(_same(namespace, space) and re.fullmatch(known, name) for space, known in self.claim_names)
+
+    def may_select(self, namespace: str, selector: Sequence[Requirement]) -> bool:
+        """Whether a selector takes a claim, or may take one whose labels are still to be filled in."""
+        open_ones = (space for (space, _), labels in self.claim_labels if any(unknown(labels)))
+        return bool(self.selected(namespace, selector)) or any(_same(namespace, space) for space in open_ones)
 
     def selected(self, namespace: str, selector: Sequence[Requirement]) -> tuple[str, ...]:
         """The claims that a selector may be meant to take."""
@@ -74,13 +81,12 @@ def read(contents: Iterable[Content]) -> Inventory:
         match raw.get("kind"):
             case "PersistentVolumeClaim" if name:
                 metadata = {**raw["metadata"], "namespace": namespace or "default"}
-                claims.append(parse_volume({**raw, "metadata": metadata}))
-                claim_names.append((namespace, re.escape(name)))
+                if not any(_is_of_size(path) for path in unknown(raw)):
+                    claims.append(parse_volume({**raw, "metadata": metadata}))
+                claim_names.append((namespace, pattern(name)))
                 labels.append(((namespace, name), mapping_at(raw, "metadata", "labels")))
             case "StatefulSet" if name:
-                claim_names += [
-                    (namespace, rf"{re.escape(claim)}-{re.escape(name)}-\d+") for claim, _ in _templates(raw)
-                ]
+                claim_names += [(namespace, rf"{pattern(claim)}-{pattern(name)}-\d+") for claim, _ in _templates(raw)]
                 labels += [((namespace, claim), of_it) for claim, of_it in _made_by(raw, name)]
             case "PodTemplate" if name:
                 pod_templates[namespace, name] = raw
@@ -97,7 +103,13 @@ def read(contents: Iterable[Content]) -> Inventory:
 
 def _name(raw: Mapping[str, Any]) -> Name:
     namespace, name = (value_at(raw, ("metadata", field)) for field in ("namespace", "name"))
-    return namespace if isinstance(namespace, str) else "", name if isinstance(name, str) else ""
+    known = isinstance(namespace, str) and not is_unknown(namespace)
+    return str(namespace) if known else "", name if isinstance(name, str) else ""
+
+
+def _is_of_size(path: Path) -> bool:
+    """Whether a claim that is unknown at ``path`` cannot be compared with another by name and size."""
+    return path[:2] not in {("metadata", "labels"), ("metadata", "annotations")}
 
 
 def _templates(raw: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -72,14 +72,22 @@ def read(paths: Sequence[Path], *, now: datetime) -> Offline:
     claims: defaultdict[str, dict[str, Volume]] = defaultdict(dict)
     for claim in held.claims:
         claims[claim.namespace][claim.name] = claim
-    parts = [(each, _volumes(each, held)) for each in report.resources]
+    complete = [each.resource for each in report.placed if not each.unknown]
+    parts = [(each, _volumes(each, held)) for each in complete]
     return Offline(
         resources=tuple(_seen(part, now - _TICK) for _, of_it in parts for part in of_it),
         findings=report.findings,
-        notes=tuple(
-            f"{each.kind} {each.title}: no claim of these files has labels that spec.sourcePVCSelector selects"
-            for each, of_it in parts
-            if not of_it
+        notes=(
+            *(
+                f"{each.kind} {each.title}: no claim of these files has labels that spec.sourcePVCSelector selects"
+                for each, of_it in parts
+                if not of_it
+            ),
+            *(
+                f"{each.resource.kind} {each.resource.title}: left out, its ${{…}} are filled in by Flux"
+                for each in report.placed
+                if each.unknown
+            ),
         ),
         claims=claims,
         pod_templates={(space or "default", name): raw for (space, name), raw in held.pod_templates.items()},

@@ -80,6 +80,7 @@ def _comes(expression: str) -> bool:
     return True
 
 
+@lru_cache(maxsize=1024)
 def _is_field(index: int, text: str) -> bool:
     text = plain_field(index, text, 0) or ""
     terms = [_TERM.fullmatch(term) for term in text.split(",")]

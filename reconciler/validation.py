@@ -6,7 +6,7 @@ and days, which a schema cannot judge. A user's mistake is a value here, never a
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
 from functools import lru_cache
 from typing import Any, Final, cast
@@ -20,10 +20,12 @@ from reconciler import __version__, hints, schedule
 from reconciler.assets import schema, schema_file
 from reconciler.duration import parse_duration
 from reconciler.explanations import Violation, explained, type_problem
+from reconciler.fieldrules import Path, Rule, holds
 from reconciler.foreign import value_at
 from reconciler.parsing import parse
 from reconciler.problems import Problem
 from reconciler.resource import API_GROUP, Kind, Resource
+from reconciler.substitution import known_part
 
 __all__ = ["fingerprint", "parse", "validate"]
 
@@ -38,22 +40,30 @@ _DURATIONS: Final = {
 """The shortest and the longest time each may be."""
 
 
-def validate(raw: Mapping[str, Any]) -> Resource | tuple[Problem, ...]:
-    """The resource, or every problem it has. What an API server has stored (it has a uid) has only its spec checked."""
+def validate(raw: Mapping[str, Any], unknown: Collection[Path] = ()) -> Resource | tuple[Problem, ...]:
+    """The resource, or every problem it has. What an API server has stored (it has a uid) has only its spec checked.
+
+    Values at ``unknown`` are not judged, and the resource is without them: none at all where it cannot be, and no
+    problem either.
+    """
     name = raw.get("kind")
+    if ("kind",) in unknown:
+        return ()
     if not isinstance(name, str) or name not in set(Kind):
         return (_kind_problem(name),)
     kind, metadata, spec = Kind(name), raw.get("metadata"), raw.get("spec")
     stored = isinstance(metadata, Mapping) and "uid" in metadata
-    problems = [] if stored else explained(kind, schema(kind), _violations(_envelope(kind), raw, ()))
+    envelope = () if stored else _violations(_envelope(kind), raw, ())
+    problems = explained(kind, schema(kind), envelope, unknown=unknown)
     if isinstance(spec, Mapping):
-        problems += _spec_problems(kind, spec)
-    elif stored or "spec" in raw:
+        problems += _spec_problems(kind, spec, unknown)
+    elif (stored or "spec" in raw) and ("spec",) not in unknown:
         problems.append(type_problem("spec", spec, "object"))
     if problems:
         return tuple(problems)
+    known = known_part(raw, schema(kind), unknown) if unknown else raw
     try:
-        return parse(raw)
+        return parse(known) if known else ()
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         return (Problem("status", f"cannot be read: {error!r}", "only Quill writes the status; remove it", "status"),)
 
@@ -73,9 +83,16 @@ def _whole_pattern(_: object, pattern: str, value: object, __: object) -> Iterat
         yield ValidationError(pattern)
 
 
+def _rules(_: object, rules: Sequence[Rule], value: object, __: object) -> Iterator[ValidationError]:
+    """The rules between fields that ``value`` breaks, each by its place in the ``allOf``."""
+    for index, rule in enumerate(rules):
+        if not holds(rule, value):
+            yield ValidationError(str(index), schema_path=(index,))
+
+
 _Validator: Final = cast(
     "type[Draft202012Validator]",
-    extend(Draft202012Validator, {"pattern": _whole_pattern}),  # type: ignore[no-untyped-call]
+    extend(Draft202012Validator, {"pattern": _whole_pattern, "allOf": _rules}),  # type: ignore[no-untyped-call]
 )
 
 
@@ -106,10 +123,11 @@ def _violations(
         )
 
 
-def _spec_problems(kind: Kind, spec: Mapping[str, Any]) -> list[Problem]:
-    found = explained(kind, schema(kind), _violations(_spec(kind), spec, ("spec",)))
-    beyond = {problem.path for problem in found if problem.rule == "out-of-bounds"}
-    judged = [problem for problem in _judged(spec) if problem.path not in beyond]
+def _spec_problems(kind: Kind, spec: Mapping[str, Any], unknown: Collection[Path]) -> list[Problem]:
+    found = explained(kind, schema(kind), _violations(_spec(kind), spec, ("spec",)), unknown=unknown)
+    silent = {problem.path for problem in found if problem.rule == "out-of-bounds"}
+    silent |= {".".join(map(str, path)) for path in unknown}
+    judged = [problem for problem in _judged(spec) if problem.path not in silent]
     known = {problem.path for problem in judged}
     return judged + [problem for problem in found if problem.path not in known]
 

@@ -1,4 +1,7 @@
-"""The folders carry the verdict: valid/ passes, invalid/ fails as its first lines say, templated/ is left alone."""
+"""The folders carry the verdict: valid/ passes, invalid/ fails as its first lines say, templated/ is left alone.
+
+In substituted/ nothing is wrong, as far as anybody knows before Flux has filled it in.
+"""
 
 import re
 from pathlib import Path
@@ -41,6 +44,11 @@ def test_invalid(path):
 @pytest.mark.parametrize("path", files(EXAMPLES / "templated"))
 def test_a_template_is_left_to_its_engine(path):
     assert check(path.read_bytes(), path.name) == Report()
+
+
+@pytest.mark.parametrize("path", files(EXAMPLES / "substituted"))
+def test_what_flux_fills_in_is_no_mistake(path):
+    assert found(path) == []
 
 
 @pytest.mark.parametrize("path", files(ROOT / "examples"))
