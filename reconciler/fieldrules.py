@@ -1,10 +1,8 @@
-"""Rules between fields, as a schema's ``allOf`` has them: whether one holds, and which fields it reads. Pure.
+"""Which fields a rule between fields reads, as a schema's ``allOf`` has them. Pure.
 
-A rule says nothing about a field that is itself wrong or not known, and everything about the others. jsonschema would
-judge them too, but tells no reads, and takes half of a validation for it.
+A rule says nothing about a field that is itself wrong or not known, and everything about the others.
 """
 
-import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -34,27 +32,6 @@ class Blank:
         above = {path[:length] for length in range(len(path))}
         given = above | {path} if value else above
         return not given.isdisjoint(self.values) or not (above | {path}).isdisjoint(self.fields)
-
-
-def holds(rule: Rule, value: object) -> bool:
-    """Whether ``value`` satisfies ``rule``, as JSON Schema has it: a word about another type of value is satisfied."""
-    if "if" in rule and holds(rule["if"], value) and not holds(rule["then"], value):
-        return False
-    if "not" in rule and holds(rule["not"], value):
-        return False
-    if "anyOf" in rule and not any(holds(part, value) for part in rule["anyOf"]):
-        return False
-    if "enum" in rule and not any(value is each or (isinstance(value, str) and value == each) for each in rule["enum"]):
-        return False
-    if isinstance(value, str):
-        return "pattern" not in rule or re.fullmatch(rule["pattern"], value) is not None
-    return "type" not in rule and (not isinstance(value, Mapping) or _fields_hold(rule, value))
-
-
-def _fields_hold(rule: Rule, value: Mapping[str, Any]) -> bool:
-    if any(name not in value for name in rule.get("required", ())):
-        return False
-    return all(holds(field, value[name]) for name, field in rule.get("properties", {}).items() if name in value)
 
 
 def _read(rule: Rule, at: Path) -> Iterator[tuple[Path, bool]]:

@@ -20,7 +20,7 @@ from reconciler import __version__, hints, schedule
 from reconciler.assets import schema, schema_file
 from reconciler.duration import parse_duration
 from reconciler.explanations import Violation, explained, type_problem
-from reconciler.fieldrules import Path, Rule, holds
+from reconciler.fieldrules import Path, Rule
 from reconciler.foreign import value_at
 from reconciler.parsing import parse
 from reconciler.problems import Problem
@@ -83,10 +83,10 @@ def _whole_pattern(_: object, pattern: str, value: object, __: object) -> Iterat
         yield ValidationError(pattern)
 
 
-def _rules(_: object, rules: Sequence[Rule], value: object, __: object) -> Iterator[ValidationError]:
+def _rules(judge: Draft202012Validator, rules: Sequence[Rule], value: object, _: object) -> Iterator[ValidationError]:
     """The rules between fields that ``value`` breaks, each by its place in the ``allOf``."""
     for index, rule in enumerate(rules):
-        if not holds(rule, value):
+        if not judge.evolve(schema=rule).is_valid(value):
             yield ValidationError(str(index), schema_path=(index,))
 
 
