@@ -4,6 +4,7 @@ import base64
 import datetime
 import hashlib
 import ipaddress
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -63,9 +64,10 @@ class Authority:
             "contexts": [{"name": "quill", "context": {"cluster": "quill", "user": user}}],
             "current-context": "quill",
         }
-        path.touch(mode=0o600)
-        path.write_text(yaml.safe_dump(config))
-        return path
+        new = path.with_name(f"{path.name}.{os.getpid()}")  # others may be reading the old one
+        new.touch(mode=0o600)
+        new.write_text(yaml.safe_dump(config))
+        return new.replace(path)
 
     def _create(self) -> None:
         key = _new_key(self.ca.key)

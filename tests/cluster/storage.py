@@ -35,10 +35,11 @@ def start(plane: ControlPlane) -> None:
     plane.processes.wait_ready("csi-driver", lambda: SOCKET.exists() and REGISTRATION.exists())
     config = plane.user_kubeconfig("quill-test-storage", groups=["system:masters"])
     common = [f"--kubeconfig={config}", "--kube-api-qps=100", "--kube-api-burst=200"]
-    sidecar = [f"--csi-address={SOCKET}", "--extra-create-metadata", "--retry-interval-start=200ms"]
+    soon = "--retry-interval-start=200ms"
+    sidecar = [f"--csi-address={SOCKET}", "--extra-create-metadata", soon]
     extra = {
         # without the group snapshot definitions it would look for them for 30 s first
-        "snapshot-controller": ["--retry-crd-interval-max=1s", "--http-endpoint="],
+        "snapshot-controller": ["--retry-crd-interval-max=1s", "--http-endpoint=", soon],
         "csi-snapshotter": sidecar,
         "csi-provisioner": [*sidecar, "--feature-gates=Topology=false"],
     }

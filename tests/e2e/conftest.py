@@ -1,6 +1,7 @@
 """One cluster and one Quill for the whole tier, a namespace and a repository of its own for each test."""
 
 import itertools
+import os
 import shutil
 import subprocess
 import sys
@@ -12,10 +13,51 @@ import pytest
 from reconciler.rendering import Renderer
 from tests import cluster
 from tests.cluster.cluster import control_plane
-from tests.e2e.stage import ACCOUNT, ACCOUNT_GROUPS, ROOT, SYSTEM, Installation, Repository, Stage, api_server, kubectl
+from tests.e2e.stage import ACCOUNT, ACCOUNT_GROUPS, ROOT, Installation, Repository, Stage, api_server
+from tests.e2e.turns import Turn, in_common
 
 _numbers = itertools.count(1)
 _run = f"{time.time_ns() // 1_000_000 % 10_000_000:x}"  # so that what an interrupted run has left is in nobody's way
+_run += os.environ.get("PYTEST_XDIST_WORKER", "")
+_turn = Turn()
+
+
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups
+def pytest_collection_modifyitems(items):
+    """What one worker does (``--dist loadgroup``): tests that look at one stage, and those that must be alone.
+
+    These come first, and beside them what needs no cluster.
+    """
+    items.sort(key=_needs_cluster)
+    for item in filter(_needs_cluster, items):
+        if _is_alone(item):
+            item.add_marker(pytest.mark.xdist_group("alone"))
+        elif "shared_stage" in item.fixturenames:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item, nextitem):
+    """A test begins when it may; nobody who must be alone comes between two that look at one stage."""
+    if _needs_cluster(item):
+        _turn.begin(alone=_is_alone(item))
+    try:
+        return (yield)
+    finally:
+        if not (nextitem and _share_a_stage(item, nextitem)):
+            _turn.end()
+
+
+def _needs_cluster(item):
+    return item.get_closest_marker("e2e") is not None and "quill" in item.fixturenames
+
+
+def _is_alone(item):
+    return item.get_closest_marker("alone") is not None
+
+
+def _share_a_stage(*items):
+    return len({item.path for item in items}) == 1 and all("shared_stage" in item.fixturenames for item in items)
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -33,14 +75,18 @@ def quill(tmp_path_factory):
 
     The templates are a copy, as the code is that was imported: the checkout may be edited while the tests run.
     """
-    templates = shutil.copytree(ROOT / "templates", tmp_path_factory.mktemp("quill") / "templates")
+    templates = Path(shutil.copytree(ROOT / "templates", tmp_path_factory.mktemp("quill") / "templates"))
+    with in_common("e2e-installation", begin=lambda: _installation(templates), end=Installation.remove) as installation:
+        yield installation
+
+
+def _installation(templates):
     subprocess.run([sys.executable, "-m", "tests.cluster", "up"], check=True, cwd=ROOT)  # its daemons outlive us
     admin = api_server(cluster.kubeconfig())
     account = api_server(control_plane().user_kubeconfig(ACCOUNT, groups=ACCOUNT_GROUPS))
-    installation = Installation(admin, account, Renderer(Path(templates), image=cluster.MOVER))
+    installation = Installation(admin, account, Renderer(templates, image=cluster.MOVER))
     installation.install()
-    yield installation
-    kubectl("delete", "clusterrole/quill", "clusterrolebinding/quill", f"namespace/{SYSTEM}")
+    return installation
 
 
 @pytest.fixture(scope="session")

@@ -83,6 +83,16 @@ class Installation:
         crds = ("crd/replicationsources.scribe.backube", "crd/replicationdestinations.scribe.backube")
         await_definitions(kubectl, *crds)
 
+    def remove(self):
+        roles = ("clusterrole/quill", "clusterrolebinding/quill")
+        kubectl("delete", *roles, f"namespace/{self.namespace}", "--ignore-not-found")
+
+    def local(self, namespace, **more):
+        """One more, that works in one namespace only, and from there."""
+        one = Installation(self.admin, self.account, self.renderer, namespace=namespace)
+        one.install(base="namespaced", namespace=namespace, **more)
+        return one
+
     @contextmanager
     def awake(self):
         """The CronJob does its work every minute meanwhile."""

@@ -15,7 +15,7 @@ IDENTITY = {"runAsUser": OWNER, "runAsGroup": OWNER}
 @pytest.fixture(scope="module")
 def copies(shared_stage, quill):
     """The whole matrix at once: a backup of each, then a restore of each backup, begun by ticks in the cluster."""
-    stage = shared_stage
+    stage, local = shared_stage, quill.local(shared_stage.namespace)
     for storage in ("dir", "loop"):
         stage.claim(storage, storage=storage)
         with stage.volume(storage) as root:
@@ -23,19 +23,19 @@ def copies(shared_stage, quill):
     for (method, storage), name in NAMES.items():
         spec = {"sourcePVC": storage}
         stage.source(name, copyMethod=method, moverSecurityContext=IDENTITY, identity=name, spec=spec)
-    _finish(stage, quill, NAMES.values())
+    _finish(stage, local, NAMES.values())
     for (method, storage), name in NAMES.items():
         where = {"storageClassName": storage}
         if method == "None":
             where = {"destinationPVC": f"into-{name}"}
             stage.claim(f"into-{name}", storage=storage)
         stage.destination(f"back-{name}", moverSecurityContext=IDENTITY, identity=name, **where)
-    _finish(stage, quill, [f"back-{name}" for name in NAMES.values()])
+    _finish(stage, local, [f"back-{name}" for name in NAMES.values()])
     return stage
 
 
-def _finish(stage, quill, names):
-    quill.tick()
+def _finish(stage, local, names):
+    local.tick()
     results = stage.sync(*names)
     assert {name: result["result"] for name, result in results.items()} == dict.fromkeys(names, "Successful"), results
 

@@ -99,6 +99,7 @@ class TestRepository:
         check_end(stage, snapshots=2)
 
 
+@pytest.mark.alone
 class TestKubelet:
     def test_stopped_in_mid_run_it_only_delays_the_result(self, stage):
         begin_endless_backup(stage)

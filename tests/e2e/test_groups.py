@@ -7,7 +7,7 @@ import pytest
 from reconciler.settings import Caps, Settings
 from tests.e2e.stage import wait_until
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 
 MEMBERS = ("data", "files", "wal")
 ONE = Settings(caps=Caps(overall=1))

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from tests import cluster
-from tests.e2e.stage import ROOT, Installation, kubectl
+from tests.e2e.stage import ROOT, kubectl
 
 pytestmark = pytest.mark.e2e
 
@@ -67,9 +67,8 @@ def test_sync_waits_for_a_real_backup_and_a_restore_and_tells_of_a_failure(stage
 def test_two_that_are_due_run_one_after_the_other_under_a_cap_of_one(quill, stage):
     """The cap is set as an administrator does it: in an overlay, from which it reaches the tick in the cluster."""
     fill(stage)
-    local = Installation(quill.admin, quill.account, quill.renderer, namespace=stage.namespace)
     one = {"name": "quill-settings", "behavior": "merge", "literals": ["QUILL_MAX_MOVERS=1"]}
-    local.install(base="namespaced", namespace=stage.namespace, configMapGenerator=[one])
+    local = quill.local(stage.namespace, configMapGenerator=[one])
     names = ("first", "second")
     stage.source("first")
     stage.sync("first")  # the first backup of a repository would be alone without any cap

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from tests.e2e.stage import ACCOUNT, ROOT, SYSTEM, Installation, apply, kubectl, wait_until
+from tests.e2e.stage import ACCOUNT, ROOT, SYSTEM, apply, kubectl, wait_until
 from tests.e2e.volumes import facts, plant
 
 pytestmark = pytest.mark.e2e
@@ -131,11 +131,8 @@ def test_overlay_replaces_one_template_and_movers_are_restricted(quill, restrict
         "      restartPolicy: Never\n", "      restartPolicy: Never\n      nodeSelector: {kubernetes.io/os: linux}\n"
     )
     assert own.count("storage\n") > template.count("storage\n")
-    local = Installation(quill.admin, quill.account, quill.renderer, namespace=stage.namespace)
     generator = {"name": "quill-templates", "behavior": "merge", "files": ["mover.yaml.j2"]}
-    local.install(
-        base="namespaced", namespace=stage.namespace, configMapGenerator=[generator], files={"mover.yaml.j2": own}
-    )
+    local = quill.local(stage.namespace, configMapGenerator=[generator], files={"mover.yaml.j2": own})
     assert _may(quill.admin, stage.namespace, stage.namespace, "list", "batch", "jobs")
     assert not _may(quill.admin, stage.namespace, "default", "list", "batch", "jobs")
     stage.source(copyMethod="Snapshot")

@@ -9,7 +9,7 @@ import yaml
 from tests.e2e.stage import ROOT, SECRETS, SYSTEM, Repository, Stage, apply, kubectl, wait_until
 from tests.e2e.volumes import facts, plant
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 SEED = ROOT / "examples" / "seed"
 EVERY_MINUTE = "* * * * *"
 NOBODY = 65534

@@ -14,8 +14,7 @@ HOUR, DAY = 3600, 86400
 PATIENCE = 130  # seconds after which a slow driver or a busy cluster is told
 NOWHERE = ("restartPolicy: Never", "restartPolicy: Never\n      nodeSelector: {example.org/nowhere: here}")
 LITTLE_MEMORY = ("memory: 128Mi", "memory: 24Mi\n  limits:\n    memory: 24Mi")
-SHORT_ALLOWANCE = ("value: {{ timeout | string }}", 'value: "4"')
-SHORT_DEADLINE = ("activeDeadlineSeconds: {{ timeout + 3600 }}", "activeDeadlineSeconds: 6")
+SHORT_ALLOWANCE = ("value: {{ timeout | string }}", 'value: "8"')
 
 
 @contextmanager
@@ -120,17 +119,27 @@ def test_mover_without_memory_says_so(stage, tmp_path):
     _recover(stage)
 
 
+def too_long_for_itself(stage, folder):
+    with other_movers(stage, folder, SHORT_ALLOWANCE):
+        begin_endless_backup(stage)
+
+
+def too_long_for_its_job(stage, _):
+    begin_endless_backup(stage)
+    deadline = '{"spec": {"activeDeadlineSeconds": 1}}'
+    kubectl("patch", "job", stage.mover("nightly")["metadata"]["name"], f"-n={stage.namespace}", "-p", deadline)
+
+
 @pytest.mark.parametrize(
-    ("change", "reason", "words"),
+    ("begin", "reason", "words"),
     [
-        pytest.param(SHORT_ALLOWANCE, "Timeout", "restic backup was stopped after 4 seconds", id="its-own"),
-        pytest.param(SHORT_DEADLINE, "DeadlineExceeded", "longer than specified deadline", id="that-of-its-job"),
+        pytest.param(too_long_for_itself, "Timeout", "restic backup was stopped after 8 seconds", id="its-own"),
+        pytest.param(too_long_for_its_job, "DeadlineExceeded", "longer than specified deadline", id="that-of-its-job"),
     ],
 )
-def test_mover_that_works_too_long_is_ended_without_a_lock(stage, tmp_path, change, reason, words):
-    with other_movers(stage, tmp_path, change):
-        begin_endless_backup(stage)
-        result = stage.sync("nightly")
+def test_mover_that_works_too_long_is_ended_without_a_lock(stage, tmp_path, begin, reason, words):
+    begin(stage, tmp_path)
+    result = stage.sync("nightly")
     assert (result["result"], result["reason"]) == ("Failed", reason)
     assert words in result["message"]
     assert stage.repository.locks() == []

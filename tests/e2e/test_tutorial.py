@@ -16,7 +16,7 @@ from tests.docs.commands import ROOT, File, steps
 from tests.docs.running import Scratch, meanwhile
 from tests.e2e.stage import IMAGES, Repository, kubectl
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 OVERLAY = "https://git.example/quill//kustomize/overlays/cluster?ref=v0.1.0"
 
 
