@@ -78,7 +78,7 @@ def fill(stage, claim="data", content=b"content"):
         (root / "file").write_bytes(content)
 
 
-def begin_endless_backup(stage):
+def begin_endless_backup(stage, **source):
     """A backup that would take hours is under way, and holds its lock; however large it was, a later one is no loss.
 
     It saves: restic 0.14 forgets a lock that it took less than 200 ms before a signal.
@@ -86,7 +86,7 @@ def begin_endless_backup(stage):
     stage.claim()
     with stage.volume() as root, (root / "file").open("wb") as file:
         file.truncate(1 << 40)
-    stage.source(guard={"mode": "Off"})
+    stage.source(guard={"mode": "Off"}, **source)
     stage.tick()
     wait_until("the mover to save files", lambda: has_logged(stage, '"status"') and stage.repository.locks())
 

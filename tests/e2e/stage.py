@@ -65,6 +65,15 @@ def wait_until(what, check, *, patience=PATIENCE, pause=0.2):
     return found
 
 
+def seconds_to(moment):
+    """What a tick's clock must be ahead so that it is that time."""
+    return (moment - datetime.now(UTC)).total_seconds()
+
+
+def has_ended(job):
+    return any(each["type"] in ("Complete", "Failed") for each in job["status"].get("conditions", ()))
+
+
 class Installation:
     """Quill in the cluster, from an overlay as a user would write it. Its CronJob sleeps until it is woken."""
 
@@ -262,11 +271,11 @@ class Stage:
         assert not [each for each in outcomes if each.unrecorded or each.bug], told
         return told
 
-    def tick_until(self, what, check, *, patience=PATIENCE, later=0, settle=0):
+    def tick_until(self, what, check, *, patience=PATIENCE, **how):
         """Ticks until ``check`` is true, and its value."""
 
         def look():
-            self.tick(later=later, settle=settle)
+            self.tick(**how)
             return check()
 
         return wait_until(what, look, patience=patience, pause=0.4)
@@ -322,6 +331,10 @@ class Stage:
         uid = self.resource(name)["metadata"]["uid"]
         jobs = [each for each in self.list("Job") if each["metadata"]["labels"]["scribe.backube/owner-uid"] == uid]
         return max(jobs, key=lambda each: each["metadata"]["creationTimestamp"], default=None)
+
+    def working(self):
+        """The Jobs that are let go and have not ended."""
+        return [_name(each) for each in self.list("Job") if not (each["spec"]["suspend"] or has_ended(each))]
 
     def pods_of(self, job):
         labelled = (each for each in self.list("Pod") if each["metadata"].get("labels"))

@@ -14,15 +14,6 @@ ONE = Settings(caps=Caps(overall=1))
 LATER = 120  # the slot is in the second minute from now
 
 
-def working(stage):
-    """The Jobs that are let go and have not ended."""
-    return [
-        each["metadata"]["name"]
-        for each in stage.list("Job")
-        if not each["spec"]["suspend"] and not each["status"].get("completionTime")
-    ]
-
-
 def test_snapshots_of_one_instant_and_movers_that_take_turns(stage):
     slot = datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(minutes=1)
     for name in MEMBERS:
@@ -35,7 +26,7 @@ def test_snapshots_of_one_instant_and_movers_that_take_turns(stage):
 
     stage.tick(later=LATER, settings=ONE)
     assert len(stage.names("VolumeSnapshot")) == 3
-    assert working(stage) == []
+    assert stage.working() == []
     groups = [stage.status(name)["group"] for name in MEMBERS]
     assert groups[0] == groups[1] == groups[2]
     assert (groups[0]["snapshots"], groups[0]["members"], groups[0]["slot"]) == (3, 3, f"{slot:%Y-%m-%dT%H:%M:%SZ}")
@@ -44,7 +35,7 @@ def test_snapshots_of_one_instant_and_movers_that_take_turns(stage):
 
     def all_over():
         stage.tick(later=LATER, settings=ONE)
-        assert len(working(stage)) <= 1
+        assert len(stage.working()) <= 1
         return all(stage.is_over(name) for name in MEMBERS)
 
     wait_until("the end of three movers", all_over, pause=0.4)

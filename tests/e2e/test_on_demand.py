@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from tests import cluster
-from tests.e2e.stage import ROOT, kubectl
+from tests.e2e.stage import ROOT, has_ended, kubectl
 
 pytestmark = pytest.mark.e2e
 
@@ -16,10 +16,6 @@ def fill(stage):
     stage.claim()
     with stage.volume() as root:
         (root / "file").write_bytes(b"content")
-
-
-def has_ended(job):
-    return any(each["type"] in ("Complete", "Failed") for each in job["status"].get("conditions", ()))
 
 
 def sync(stage, name, *arguments):

@@ -25,7 +25,7 @@ def test_prune_reports_what_it_freed(stage):
 
 
 def test_prune_and_backup_of_one_repository_take_turns(stage):
-    """Both are due at once, three times: whoever comes second says what it waits for."""
+    """Both are due at once, three times: whoever comes second says whom it waits for."""
     stage.repository.save({"large": os.urandom(SIZE)}, host="old")
     stage.claim()
     with stage.volume() as root:
@@ -38,7 +38,17 @@ def test_prune_and_backup_of_one_repository_take_turns(stage):
         for name in ("tidy", "nightly"):
             assert stage.status(name)["latestMoverStatus"]["result"] == "Successful"
             stage.again("replicationsource", name, token)
-    assert queued
+    tidy, nightly = (f"ReplicationSource {stage.namespace}/{name}" for name in ("tidy", "nightly"))
+    at_work = {
+        f"first in line; repository {stage.namespace}/restic is being {what}"
+        for what in (f"pruned by {tidy}", f"backed up to by {nightly}")
+    }
+    just_begun = {
+        f"first in line; behind the {what} on the same repository"
+        for what in (f"prune of {tidy}", f"backup of {nightly}")
+    }
+    assert queued & at_work
+    assert queued <= at_work | just_begun
 
 
 def test_source_prunes_its_repository_every_so_many_days(stage):
@@ -73,7 +83,7 @@ def _freed(stage, name):
 
 def _take_turns(stage, queued):
     """Whether both are over; that never both run is checked at every look."""
-    working = [each["metadata"]["name"] for each in stage.list("Job") if not each["status"].get("conditions")]
-    assert len(working) <= 1, working
-    queued |= {name for name in ("tidy", "nightly") if stage.condition(name, "Synchronizing")[1] == "Queued"}
+    assert len(stage.working()) <= 1
+    said = [stage.condition(name, "Synchronizing") for name in ("tidy", "nightly")]
+    queued |= {message for _, reason, message in said if reason == "Queued"}
     return stage.is_over("tidy") and stage.is_over("nightly")
