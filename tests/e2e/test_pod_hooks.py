@@ -22,22 +22,31 @@ def shop(stage):
     """A source with hooks: the first leaves a file in the live volume, the second removes it."""
     stage.annotate({"scribe.backube/hooks": "true"})
     stage.claim()
-    for name, command in (("freeze", "touch /data/frozen"), ("thaw", "rm /data/frozen")):
-        container = {
-            "name": name, "image": cluster.MOVER, "imagePullPolicy": "Never", "command": ["/bin/sh", "-c", command],
-            "volumeMounts": [{"name": "data", "mountPath": "/data"}],
-        }  # fmt: skip
-        volumes = [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]
-        stage.apply("PodTemplate", name, template={"spec": {"containers": [container], "volumes": volumes}})
+    hook(stage, "freeze", "touch /data/frozen")
+    hook(stage, "thaw", "rm /data/frozen")
     with stage.volume() as root:
         (root / "file").write_bytes(b"content")
     stage.source(copyMethod="Snapshot", spec={"hooks": HOOKS})
     return stage
 
 
+def hook(stage, name, command):
+    """A PodTemplate that has the live volume."""
+    container = {
+        "name": name, "image": cluster.MOVER, "imagePullPolicy": "Never", "command": ["/bin/sh", "-c", command],
+        "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+    }  # fmt: skip
+    volumes = [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]
+    stage.apply("PodTemplate", name, template={"spec": {"containers": [container], "volumes": volumes}})
+
+
 def is_frozen(stage):
+    return is_there(stage, "frozen")
+
+
+def is_there(stage, name):
     with stage.volume() as root:
-        return (root / "frozen").exists()
+        return (root / name).exists()
 
 
 def created(stage, kind, prefix):
@@ -68,6 +77,22 @@ def test_a_copy_is_taken_between_its_hooks_also_if_a_tick_is_killed(shop):
     shop.tick_until("the second hook to have run", lambda: not is_frozen(shop))
     assert shop.sync("nightly")["result"] == "Successful"
     assert any(name.endswith("/frozen") for name in saved(shop))
+
+
+def test_a_first_hook_that_works_too_long_ends_the_attempt_before_anything_is_copied(shop):
+    hook(shop, "freeze", "sleep 2147483647")
+    hook(shop, "thaw", "touch /data/thawed")
+    hooks = {**HOOKS, "before": {"podTemplate": "freeze", "deadline": "5s"}}
+    shop.source(copyMethod="Snapshot", spec={"hooks": hooks})
+    result = shop.sync("nightly")
+    assert (result["result"], result["reason"], result["phase"]) == ("Failed", "HookFailed", "before")
+    assert "it did not end within its deadline of 5 s" in result["message"]
+    assert shop.condition("nightly")[:2] == ("False", "ProgressingWithRetry")
+    shop.tick_until("the second hook to have run", lambda: is_there(shop, "thawed"))
+    assert "AfterHookFailed" not in {each["type"] for each in shop.status("nightly")["conditions"]}
+    assert not shop.names("VolumeSnapshot")
+    assert shop.names("PersistentVolumeClaim") == {"data"}
+    assert shop.repository.snapshots() == []
 
 
 def ticking(stage):
