@@ -203,6 +203,42 @@ class TestResource:
         check_end(stage, snapshots=1)
 
 
+class TestSecret:
+    """A Secret whose name has its content's hash: a new one is there, the resource names it, and the old one goes."""
+
+    def test_renamed_in_mid_run_it_means_the_next_run(self, stage):
+        stage.secret("restic-1")
+        begin_endless_backup(stage, resticConfig="restic-1")
+        _rename_secret(stage, "restic-1", "restic-2")
+        assert stage.tick()["nightly"].what == "Running"
+        fill(stage)
+        assert stage.sync("nightly")["result"] == "Successful"
+        _begin_again(stage)
+        assert _secret_of(stage.mover("nightly")) == "restic-2"
+        assert stage.sync("nightly")["result"] == "Successful"
+        check_end(stage, snapshots=2)
+
+    def test_renamed_before_the_mover_begins_it_is_missed_and_the_next_attempt_has_the_new_one(self, stage):
+        stage.claim()
+        fill(stage)
+        stage.secret("restic-1")
+        with fault("CreateSnapshot", "notready 3", namespace=stage.namespace):
+            stage.source(copyMethod="Snapshot", resticConfig="restic-1")
+            stage.tick()
+            assert _secret_of(stage.mover("nightly")) == "restic-1"
+            _rename_secret(stage, "restic-1", "restic-2")
+            told = lambda: stage.condition("nightly")[1] == "SecretNotFound"  # noqa: E731
+            stage.tick_until("the old Secret to be missed", told)
+        assert "restic-1" in stage.condition("nightly")[2]
+        stage.tick(later=3700)
+        assert stage.status("nightly")["latestMoverStatus"]["reason"] == "SecretNotFound"
+        assert stage.status("nightly")["nextRetryTime"]
+        _begin_again(stage)
+        assert _secret_of(stage.mover("nightly")) == "restic-2"
+        assert stage.sync("nightly")["result"] == "Successful"
+        check_end(stage, snapshots=1)
+
+
 def test_clock_that_steps_loses_no_slot_and_runs_none_twice(stage):
     """Slots are in ten, thirty and fifty minutes, so that only the ticks' clock decides."""
     stage.claim()
@@ -248,6 +284,17 @@ def _written(moment):
 
 def _edit(stage, spec):
     kubectl("patch", SOURCE, "nightly", f"-n={stage.namespace}", "--type=merge", "-p", json.dumps({"spec": spec}))
+
+
+def _rename_secret(stage, old, new):
+    stage.secret(new)
+    _edit(stage, {"restic": {"resticConfig": new}})
+    delete(stage, "Secret", old)
+
+
+def _secret_of(job):
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    return container["envFrom"][0]["secretRef"]["name"]
 
 
 def _try_again(stage):
