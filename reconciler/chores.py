@@ -8,20 +8,12 @@ their tools look at. Pure.
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Final
 
 from reconciler.hooks import COMPLAINT
 from reconciler.locks import reported, token_of, unlocked
 from reconciler.resource import Resource
 from reconciler.spec import Action, Spec
-from reconciler.status import Chore, Condition, Lock, Status
-
-_ACTIONS: Final = {
-    Chore.VERIFY: Action.CHECK,
-    Chore.DRILL: Action.DRILL,
-    Chore.PRUNE: Action.PRUNE,
-    Chore.UNLOCK: Action.UNLOCK,
-}
+from reconciler.status import ACTIONS, Chore, Condition, Lock, Status
 
 
 def with_chores(
@@ -39,7 +31,7 @@ def with_chores(
     if dead_locks:
         wanted[Chore.UNLOCK] = _unlock(resource, token_of(dead_locks[0]))
     ending = [chore for chore in Chore if chore in left or listed.chores.get(chore, Status()).outstanding]
-    ended = {each: replace(resource.spec, paused=True, action=_ACTIONS[each]) for each in ending if each not in wanted}
+    ended = {each: replace(resource.spec, paused=True, action=ACTIONS[each]) for each in ending if each not in wanted}
     chores = [
         _chore(resource, name, spec, dead_locks=dead_locks if name == Chore.UNLOCK else ())
         for name, spec in wanted.items()

@@ -14,12 +14,12 @@ from typing import Final
 
 from reconciler.decision import CREATE, MANUAL
 from reconciler.failures import LOCKED, MAX_ATTEMPTS
-from reconciler.naming import child_name, slot_token
+from reconciler.naming import child_hash, child_name, slot_token
 from reconciler.observed import Children, Job, JobState, Pod
 from reconciler.plans import Decision, Finish
 from reconciler.resource import Resource
 from reconciler.spec import Action
-from reconciler.status import Chore, Lock, Run, Status
+from reconciler.status import ACTIONS, Chore, Lock, Run, Status
 from reconciler.timestamps import format_time
 
 RENEWAL: Final = timedelta(minutes=10)
@@ -50,13 +50,18 @@ class Holder:
     is_dead: bool = False
 
 
-def holder_of(lock: Lock, movers: Movers, *, now: datetime) -> Holder:
-    """Who holds a lock, as far as it can be proven."""
+def holder_of(lock: Lock, movers: Movers, *, repository: str = "", now: datetime) -> Holder:
+    """Who holds a lock in the repository of that id, if it is known, as far as it can be proven.
+
+    A CR that works on another repository cannot; to rule it out by its name only would take a hash for every minute.
+    """
     named = _MOVER.fullmatch(lock.host)
     if named is None or named["job"].partition("-")[0] not in list(Action) or abs(now - lock.since) > _LIFETIME:
         return Holder()
     jobs = tuple(job for each in movers.children for job in each.jobs if job.name == named["job"])
-    owners = (each for each in movers.resources if _would_make(each, named["job"], _tokens(each, lock, jobs)))
+    near = (each for each in movers.resources if _may_work_on(repository, each))
+    minutes = _minutes(lock)
+    owners = (each for each in near if _would_make(each, named["job"], (*_tokens(each, jobs), *minutes)))
     owner = next(owners, None)
     if owner is None:
         return Holder()
@@ -83,7 +88,8 @@ def token_of(lock: Lock) -> str:
 def left_behind(resource: Resource, movers: Movers, *, now: datetime) -> tuple[Lock, ...]:
     """The locks of dead movers that a CR's own have met, first the one to be removed next, if not all were tried."""
     former = resource.status.chores.get(Chore.UNLOCK, Status()).last_manual_sync or ""
-    dead = [lock for lock in reported(resource.status) if holder_of(lock, movers, now=now).is_dead]
+    here = next(iter(_repositories(resource.status)), "")
+    dead = [lock for lock in reported(resource.status) if holder_of(lock, movers, repository=here, now=now).is_dead]
     return tuple(sorted(dead, key=lambda lock: (token_of(lock) <= former, token_of(lock))))
 
 
@@ -92,7 +98,9 @@ def explained(decision: Decision, movers: Movers, *, now: datetime) -> Decision:
     if not isinstance(decision, Finish) or not decision.result.locks:
         return decision
     result = decision.result
-    held = "locked by " + ", ".join(_told(lock, movers, now=now) for lock in result.locks)
+    here = result.repository_id
+    holders = ((lock, holder_of(lock, movers, repository=here, now=now)) for lock in result.locks)
+    held = "locked by " + ", ".join(_told(lock, holder) for lock, holder in holders)
     message = held if result.reason == LOCKED else f"{result.message}; {held}"
     return replace(decision, result=replace(result, message=message))
 
@@ -117,18 +125,29 @@ def _without(status: Status, host: str) -> Status:
     return replace(status, locks=tuple(lock for lock in status.locks if lock.host != host))
 
 
+def _may_work_on(repository: str, resource: Resource) -> bool:
+    known = _repositories(resource.status)
+    return not repository or not known or repository in known
+
+
+def _repositories(status: Status) -> list[str]:
+    """The ids that the newest run and the newest good one found: the Secret may name another repository by now."""
+    newest = status.latest_mover_status.repository_id if status.latest_mover_status else ""
+    return [each for each in (newest, status.repository_id) if each]
+
+
 def _would_make(resource: Resource, job: str, tokens: Iterable[str]) -> bool:
     """Whether a Job of that name is made for the CR's syncs or a chore, in a run with one of these tokens."""
     purpose = job.partition("-")[0]
     if child_name(resource, purpose, Run(token=""))[:-_HASH_LENGTH] != job[:-_HASH_LENGTH]:
         return False
-    parts = [replace(resource, chore=chore) for chore in ("", *Chore)]
+    parts = [replace(resource, chore=chore) for chore in ("", *Chore) if not chore or ACTIONS[chore] == purpose]
     runs = (Run(token=token, attempt=each) for token in tokens for each in range(1, MAX_ATTEMPTS + 1))
-    return any(child_name(part, purpose, run) == job for run in runs for part in parts)
+    return any(child_hash(part, purpose, run) == job[-_HASH_LENGTH:] for run in runs for part in parts)
 
 
-def _tokens(resource: Resource, lock: Lock, jobs: Iterable[Job]) -> Iterator[str]:
-    """Of runs that may have taken a lock: those that are known, then every minute, whatever the schedule was then."""
+def _tokens(resource: Resource, jobs: Iterable[Job]) -> Iterator[str]:
+    """Of the runs of a CR that are known."""
     yield CREATE
     yield from (job.run.token for job in jobs)
     for status in (resource.status, *resource.status.chores.values()):
@@ -136,9 +155,12 @@ def _tokens(resource: Resource, lock: Lock, jobs: Iterable[Job]) -> Iterator[str
         yield from (slot_token(status.last_slot),) if status.last_slot else ()
         yield from (f"{MANUAL}{status.last_manual_sync}",) if status.last_manual_sync else ()
     yield from (f"{MANUAL}{resource.spec.manual}",) if resource.spec.manual else ()
+
+
+def _minutes(lock: Lock) -> tuple[str, ...]:
+    """Of all slots that may have led to a run that took the lock, whatever the schedule was then."""
     newest = lock.since.replace(second=0, microsecond=0) + _CLOCK_ERROR
-    for back in range(int(_MEMORY / _MINUTE)):
-        yield slot_token(newest - back * _MINUTE)
+    return tuple(slot_token(newest - back * _MINUTE) for back in range(int(_MEMORY / _MINUTE)))
 
 
 def _has_ended(pod: Pod) -> bool:
@@ -146,8 +168,7 @@ def _has_ended(pod: Pod) -> bool:
     return pod.phase in ("Succeeded", "Failed") and pod.exit_code is not None
 
 
-def _told(lock: Lock, movers: Movers, *, now: datetime) -> str:
-    holder = holder_of(lock, movers, now=now)
+def _told(lock: Lock, holder: Holder) -> str:
     held = f"{lock.host} since {format_time(lock.since)}"
     if holder.owner is None:
         return f"{held} (not a mover of Quill: when no restic runs there any more, remove it with restic unlock)"

@@ -56,12 +56,17 @@ def child_name(owner: Resource | Rejected, purpose: str, run: Run) -> str:
 
     At most 52 characters, a DNS label, the same for every tick that sees the same owner uid, claim, chore and run.
     """
-    uid, volume, chore = owner.key
-    part = filter(None, (f"volume/{volume}" if volume else "", chore))
-    digest = _digest(uid, purpose, run.token, str(run.attempt), *part)
+    digest = child_hash(owner, purpose, run)
     room = _NAME_LIMIT - len(purpose) - len(digest) - 2
     readable = "-".join(filter(None, (owner.name, owner.volume))).replace(".", "-")[:room].strip("-")
     return f"{purpose}-{readable}-{digest}"
+
+
+def child_hash(owner: Resource | Rejected, purpose: str, run: Run) -> str:
+    """The end of such a name, which alone tells whose it is: 12 hexadecimal digits."""
+    uid, volume, chore = owner.key
+    part = filter(None, (f"volume/{volume}" if volume else "", chore))
+    return _digest(uid, purpose, run.token, str(run.attempt), *part)
 
 
 def event_name(owner: Resource | Rejected, *about: str) -> str:

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
-from reconciler.spec import MoverIdentity
+from reconciler.spec import Action, MoverIdentity
 
 
 class Chore(StrEnum):
@@ -18,6 +19,15 @@ class Chore(StrEnum):
     DRILL = "drill"
     PRUNE = "prune"
     UNLOCK = "unlock"
+
+
+ACTIONS: Final = {
+    Chore.VERIFY: Action.CHECK,
+    Chore.DRILL: Action.DRILL,
+    Chore.PRUNE: Action.PRUNE,
+    Chore.UNLOCK: Action.UNLOCK,
+}
+"""What the mover of a chore does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
