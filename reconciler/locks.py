@@ -10,11 +10,12 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Final
 
 from reconciler.decision import CREATE, MANUAL
 from reconciler.failures import LOCKED, MAX_ATTEMPTS
-from reconciler.naming import child_hash, child_name, slot_token
+from reconciler.naming import child_hash, child_stem, slot_token
 from reconciler.observed import Children, Job, JobState, Pod
 from reconciler.plans import Decision, Finish
 from reconciler.resource import Resource
@@ -30,7 +31,6 @@ _LIFETIME: Final = timedelta(days=365)  # times beyond are nobody's, whatever a 
 _CLOCK_ERROR: Final = timedelta(hours=1)
 _MINUTE: Final = timedelta(minutes=1)
 _MOVER: Final = re.compile(r"(?P<job>[a-z][a-z0-9-]{0,38}-[0-9a-f]{12})-[a-z0-9]{5}")
-_HASH_LENGTH: Final = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +61,7 @@ def holder_of(lock: Lock, movers: Movers, *, repository: str = "", now: datetime
     jobs = tuple(job for each in movers.children for job in each.jobs if job.name == named["job"])
     near = (each for each in movers.resources if _may_work_on(repository, each))
     minutes = _minutes(lock)
-    owners = (each for each in near if _would_make(each, named["job"], (*_tokens(each, jobs), *minutes)))
+    owners = (each for each in near if _would_make(each, named["job"], chain(_tokens(each, jobs), minutes)))
     owner = next(owners, None)
     if owner is None:
         return Holder()
@@ -139,11 +139,12 @@ def _repositories(status: Status) -> list[str]:
 def _would_make(resource: Resource, job: str, tokens: Iterable[str]) -> bool:
     """Whether a Job of that name is made for the CR's syncs or a chore, in a run with one of these tokens."""
     purpose = job.partition("-")[0]
-    if child_name(resource, purpose, Run(token=""))[:-_HASH_LENGTH] != job[:-_HASH_LENGTH]:
+    stem, _, digits = job.rpartition("-")
+    if child_stem(resource, purpose) != stem:
         return False
     parts = [replace(resource, chore=chore) for chore in ("", *Chore) if not chore or ACTIONS[chore] == purpose]
     runs = (Run(token=token, attempt=each) for token in tokens for each in range(1, MAX_ATTEMPTS + 1))
-    return any(child_hash(part, purpose, run) == job[-_HASH_LENGTH:] for run in runs for part in parts)
+    return any(child_hash(part, purpose, run) == digits for run in runs for part in parts)
 
 
 def _tokens(resource: Resource, jobs: Iterable[Job]) -> Iterator[str]:

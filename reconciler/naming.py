@@ -56,10 +56,14 @@ def child_name(owner: Resource | Rejected, purpose: str, run: Run) -> str:
 
     At most 52 characters, a DNS label, the same for every tick that sees the same owner uid, claim, chore and run.
     """
-    digest = child_hash(owner, purpose, run)
-    room = _NAME_LIMIT - len(purpose) - len(digest) - 2
+    return f"{child_stem(owner, purpose)}-{child_hash(owner, purpose, run)}"
+
+
+def child_stem(owner: Resource | Rejected, purpose: str) -> str:
+    """What such a name begins with, for people: of every run the same."""
+    room = _NAME_LIMIT - len(purpose) - _HASH_LENGTH - 2
     readable = "-".join(filter(None, (owner.name, owner.volume))).replace(".", "-")[:room].strip("-")
-    return f"{purpose}-{readable}-{digest}"
+    return f"{purpose}-{readable}"
 
 
 def child_hash(owner: Resource | Rejected, purpose: str, run: Run) -> str:

@@ -18,7 +18,7 @@ from reconciler import assets
 from reconciler.rendering import Renderer
 from reconciler.settings import Caps, Settings
 from tests.integration.stage import UNREACHABLE, WRONG_PASSWORD, Stage
-from tests.integration.stories import backed_up, with_hooks
+from tests.integration.stories import after_hook_fails, backed_up, with_hooks
 
 NAMES = {"ReplicationSource": "nightly", "ReplicationDestination": "copy"}
 UNSEEN = "waiting for a tick of Quill that sees this generation"
@@ -307,16 +307,7 @@ def hooks_not_allowed(stage):
 
 @_source("Degraded", by="Stalled", ready=("False", "AfterHookFailed"))
 def after_hook_failed(stage):
-    """The application may still be frozen; the backup is well."""
-    with_hooks(stage)
-    stage.tick()
-    stage.run_hooks()
-    stage.tick(after=5)
-    stage.take_snapshots()
-    stage.tick(after=10)
-    stage.run_movers()
-    stage.run_hooks(well=False)
-    stage.tick(after=15)
+    after_hook_fails(stage)
 
 
 @_source("Healthy", by="Ready", ready=("True", "WaitingForSchedule"))

@@ -23,3 +23,16 @@ def backed_up(stage, **restic):
     for after in (-90, -85, -80):
         stage.tick(after=after)
         stage.collect_garbage()
+
+
+def after_hook_fails(stage):
+    """A backup ends well, and what was to let its application go on does not: the application may still be frozen."""
+    with_hooks(stage)
+    stage.tick()
+    stage.run_hooks()
+    stage.tick(after=5)
+    stage.take_snapshots()
+    stage.tick(after=10)
+    stage.run_movers()
+    stage.run_hooks(well=False)
+    stage.tick(after=15)

@@ -9,6 +9,7 @@ import pytest
 
 from tests.cluster import builds
 from tests.docs.commands import Command, File, steps
+from tests.docs.running import Scratch
 from tests.integration.conftest import ROOT
 from tests.integration.test_definitions import BEYOND_A_SCHEMA, EXAMPLES, documents, files
 
@@ -64,10 +65,9 @@ def test_invalid_examples_are_not_where_a_schema_can_tell(verdicts, path):
 def test_the_comparison_shows_what_kubeconform_prints(kubeconform, tmp_path):
     """Word for word, in whatever order it comes to files and fields; the page leaves out the folder."""
     found = steps(ROOT / "docs" / "comparison.md")
-    for file in (each for each in found if isinstance(each, File) and each.name.startswith("broken/")):
-        path = tmp_path / file.name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(file.text)
+    scratch = Scratch(tmp_path, empty=True)
+    for file in (each for each in found if isinstance(each, File)):
+        scratch.write(file)
     (tmp_path / "schemas").symlink_to(ROOT / "schemas")
     (shown,) = (each for each in found if isinstance(each, Command) and each.text.startswith("kubeconform"))
     environment = {**os.environ, "PATH": f"{kubeconform.parent}:{os.environ['PATH']}"}

@@ -6,7 +6,7 @@ import pytest
 
 from tests.integration.conftest import ROOT
 from tests.integration.stage import Crash, MortalServer, Refusal
-from tests.integration.stories import with_hooks
+from tests.integration.stories import after_hook_fails, with_hooks
 from tests.podtemplates import FORBIDDEN, GOOD
 
 pytestmark = pytest.mark.integration
@@ -150,15 +150,7 @@ def test_a_hook_that_fails_ends_the_run_and_is_undone(stage):
 
 
 def test_a_second_hook_that_fails_is_loud_until_it_has_run(stage):
-    with_hooks(stage)
-    stage.tick()
-    stage.run_hooks()
-    stage.tick(after=5)
-    stage.take_snapshots()
-    stage.tick(after=10)
-    stage.run_movers()
-    stage.run_hooks(well=False)
-    stage.tick(after=15)
+    after_hook_fails(stage)
     (after,) = [each for each in stage.list("Job") if each["metadata"]["name"].startswith("after")]
     assert stage.status()["latestMoverStatus"]["result"] == "Successful"
     for kind, value in (("Ready", "False"), ("Stalled", "True")):
