@@ -19,7 +19,7 @@ from urllib3 import Retry, Timeout
 from urllib3.exceptions import HTTPError, MaxRetryError
 
 from reconciler import events
-from reconciler.errors import ClusterError, SetupError
+from reconciler.errors import NAMESPACE_TERMINATING, ClusterError, SetupError
 from reconciler.naming import ANNOTATING, MANAGER
 from reconciler.resource import API_GROUP, Kind
 
@@ -76,7 +76,9 @@ class Cluster(Protocol):
         """
 
     def create_event(self, body: Object) -> None:
-        """An events.k8s.io/v1 Event; where one of its name exists that is counted one more time."""
+        """An events.k8s.io/v1 Event; where one of its name exists that is counted one more time. A namespace that is
+        being deleted gets none.
+        """
 
     def delete(self, kind: str, namespace: str, *, name: str, uid: str) -> None:
         """Delete one object and in the background what it owns; one that has gone, or is another by now, is fine."""
@@ -133,9 +135,10 @@ class ApiServer:
         try:
             self._request("post", _path("Event", body["metadata"]["namespace"]), query=self._dry_run, body=body)
         except ClusterError as error:
-            if error.reason != "AlreadyExists":
+            if error.reason == "AlreadyExists":
+                self._repeat(body)
+            elif not error.is_overtaken:  # in a namespace that is being deleted nobody would read it
                 raise
-            self._repeat(body)
 
     def _repeat(self, event: Object) -> None:
         """Count an Event that exists, unless this is the very write that made it, sent again."""
@@ -147,7 +150,7 @@ class ApiServer:
                 body = {"metadata": version, "series": series}
                 self._request("patch", path, query=self._dry_run, body=body, content=_MERGE)
         except ClusterError as error:
-            if error.status not in (404, 409):  # it has expired, or is being counted by somebody else
+            if not error.is_overtaken:  # it has expired, or is being counted by somebody else
                 raise
 
     def delete(self, kind: str, namespace: str, *, name: str, uid: str) -> None:
@@ -157,7 +160,7 @@ class ApiServer:
         try:
             self._request("delete", _path(kind, namespace, name), body=options | dry_run)
         except ClusterError as error:
-            if error.status not in (404, 409):
+            if not error.is_overtaken:
                 raise
 
     def read(self, kind: str, namespace: str, name: str) -> Object:
@@ -239,7 +242,9 @@ def _path(kind: str, namespace: str | None, *rest: str) -> str:
 def _refused(verb: str, path: str, *, status: int, answer: Object) -> ClusterError:
     """The API server's own words: they name the object, the verb and the right that is missing."""
     message = answer.get("message") or f"HTTP {status}"
-    return ClusterError(f"{verb} {path}: {message}", status=status, reason=str(answer.get("reason", "")))
+    causes = [each.get("reason") for each in (answer.get("details") or {}).get("causes") or ()]
+    reason = NAMESPACE_TERMINATING if NAMESPACE_TERMINATING in causes else str(answer.get("reason", ""))
+    return ClusterError(f"{verb} {path}: {message}", status=status, reason=reason)
 
 
 def _unlistable(kind: str, namespace: str | None, error: ClusterError) -> SetupError:

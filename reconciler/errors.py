@@ -5,6 +5,9 @@ from typing import Final
 BUG_MESSAGE: Final = "a bug in quill; the log of the tick has its traceback"
 """What a status says where none of these was raised."""
 
+NAMESPACE_TERMINATING: Final = "NamespaceTerminating"
+"""``NamespaceTerminatingCause`` of k8s.io/api/core/v1: nothing new can be made in a namespace that is being deleted."""
+
 
 class ReconcilerError(Exception):
     """Root of everything Quill raises on purpose."""
@@ -24,10 +27,16 @@ class RenderError(ReconcilerError):
 class ClusterError(ReconcilerError):
     """One API request failed for good.
 
-    ``status`` is the HTTP code, 0 when no answer came; ``reason`` the Kubernetes reason ("Conflict", "Forbidden").
+    ``status`` is the HTTP code, 0 when no answer came; ``reason`` the Kubernetes reason ("Conflict", "Forbidden"), or
+    ``NAMESPACE_TERMINATING``, the cause that the API server gives of a refusal.
     """
 
     def __init__(self, message: str, *, status: int = 0, reason: str = "") -> None:
         super().__init__(message)
         self.status = status
         self.reason = reason
+
+    @property
+    def is_overtaken(self) -> bool:
+        """Somebody changed or deleted the object meanwhile, or is deleting its namespace: there is nothing to retry."""
+        return self.status in (404, 409) or self.reason == NAMESPACE_TERMINATING

@@ -22,6 +22,14 @@ class JobState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Namespace:
+    """One namespace: what an admin has annotated it with, and whether it is being deleted with all that is in it."""
+
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    deleting: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """A mover Job of ours; what it does is read back from the Job itself, so that later edits of the CR change nothing.
 

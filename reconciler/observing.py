@@ -11,7 +11,7 @@ from reconciler import naming
 from reconciler.decision import ASKED, CREATE
 from reconciler.foreign import Raw, mapping_at, objects_at, one_line
 from reconciler.hookjobs import noted
-from reconciler.observed import HookJob, Job, JobState, Pod, Snapshot, Volume
+from reconciler.observed import HookJob, Job, JobState, Namespace, Pod, Snapshot, Volume
 from reconciler.quantity import parse_quantity
 from reconciler.serialization import parse_identity
 from reconciler.spec import Action, CopyMethod, MoverIdentity, Stage
@@ -26,6 +26,12 @@ _STARTING: Final = frozenset({"ContainerCreating", "PodInitializing", ""})
 _SAME_TROUBLE: Final = {"ErrImagePull": "ImagePullBackOff"}  # the two take turns
 _CLAIM: Final = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?")
 _ATTEMPT: Final = re.compile(r"[1-9][0-9]{0,5}")
+
+
+def parse_namespace(raw: Raw) -> Namespace:
+    """A Namespace as listed."""
+    metadata = raw["metadata"]
+    return Namespace(annotations=metadata.get("annotations") or {}, deleting="deletionTimestamp" in metadata)
 
 
 def parse_job(raw: Raw) -> Job | None:

@@ -27,7 +27,7 @@ from reconciler.status import Status
 from reconciler.validation import fingerprint
 
 BUG: Final = "InternalError"
-SUPERSEDED: Final = Wait(reason="Superseded", message="another tick was quicker; the next one looks again")
+SUPERSEDED: Final = Wait(reason="Superseded", message="it was changed or deleted meanwhile; the next tick looks again")
 
 _LOG: Final = logging.getLogger(__name__)
 _STEPS: Final = 5  # start, hook, snapshot, volume, and the look at what came of it

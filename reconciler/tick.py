@@ -197,6 +197,8 @@ class Tick:
                 for each in leftovers(part.resource, part.children, part.surroundings.claims, now=self._now):
                     self._delete(each)
         except ClusterError as error:
+            if error.is_overtaken:
+                return Outcome(resource=listed, what=SUPERSEDED.reason, message=SUPERSEDED.message)
             return Outcome(resource=listed, what="Error", message=str(error), unrecorded=True, bug=told[0] == BUG)
         if goes_on:
             case.go_on(written)
@@ -236,7 +238,7 @@ class Tick:
         try:
             written = self._cluster.apply(body, subresource="status")
         except ClusterError as error:
-            if error.status in (404, 409):
+            if error.is_overtaken:
                 return ""
             raise
         return str(written["metadata"]["resourceVersion"])

@@ -16,8 +16,8 @@ from reconciler.foreign import value_at
 from reconciler.holds import paused
 from reconciler.locks import Movers, left_behind
 from reconciler.naming import HOOKS, PRIVILEGED_MOVERS, SELECTOR
-from reconciler.observed import Children, Family, HookJob, Job, Pod, Snapshot, Surroundings, Volume
-from reconciler.observing import parse_hook, parse_job, parse_pod, parse_snapshot, parse_volume
+from reconciler.observed import Children, Family, HookJob, Job, Namespace, Pod, Snapshot, Surroundings, Volume
+from reconciler.observing import parse_hook, parse_job, parse_namespace, parse_pod, parse_snapshot, parse_volume
 from reconciler.resource import Kind, Rejected, Resource
 from reconciler.selectors import selects
 from reconciler.serialization import parse_status
@@ -32,8 +32,7 @@ Child = TypeVar("Child", Job, HookJob, Pod, Snapshot, Volume)
 class World:
     """What one look showed; ``resources`` are the CRs, ``volumes`` what each is for its claim or for each of several
     (volumes.py). ``children`` are by namespace and key of the resource they were made for, ``claims`` by namespace and
-    name, ``namespaces`` the annotations of each.
-    A label alone makes nobody a child: owners are always in the same namespace.
+    name. A label alone makes nobody a child: owners are always in the same namespace.
     """
 
     resources: tuple[Resource, ...] = ()
@@ -41,7 +40,7 @@ class World:
     rejected: tuple[Rejected, ...] = ()
     children: Mapping[Family, Children] = field(default_factory=dict)
     claims: Mapping[str, Mapping[str, Volume]] = field(default_factory=dict)
-    namespaces: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    namespaces: Mapping[str, Namespace] = field(default_factory=dict)
 
     def children_of(self, resource: Resource | Rejected) -> Children:
         """Everything that was made for the syncs of one volume, or for one chore."""
@@ -71,7 +70,7 @@ class World:
 
     def surroundings_of(self, resource: Resource | Rejected) -> Surroundings:
         """The claims of a CR's namespace, and an admin's word on it; agenda.py adds pods and PodTemplates."""
-        annotations = self.namespaces.get(resource.namespace, {})
+        annotations = self.namespaces.get(resource.namespace, Namespace()).annotations
         return Surroundings(
             claims=self.claims.get(resource.namespace, {}),
             privileged_movers=annotations.get(PRIVILEGED_MOVERS) == "true",
@@ -96,11 +95,11 @@ def observe(
             else:
                 resources[judged.uid] = judged
     claims, selected = _claims(cluster, namespace, resources.values())
-    namespaces = _annotations(cluster, namespace)
+    namespaces = _namespaces(cluster, namespace)
     children = _children(cluster, namespace, claims)
     listed = tuple(
         replace(
-            paused(each, switch=is_off(each.status), annotations=namespaces.get(each.namespace, {})),
+            _at_home(each, namespaces.get(each.namespace, Namespace()), switch=is_off(each.status)),
             selected=selected.get(each.uid, {}),
         )
         for each in resources.values()
@@ -175,10 +174,18 @@ def _claims(
     return claims, selected
 
 
-def _annotations(cluster: Cluster, namespace: str | None) -> Mapping[str, Mapping[str, str]]:
-    """Those of every namespace, or of the one that is looked at: one request either way."""
+def _namespaces(cluster: Cluster, namespace: str | None) -> Mapping[str, Namespace]:
+    """Every namespace, or the one that is looked at, by name: one request either way."""
     found = [cluster.read_namespace(namespace)] if namespace else cluster.list_objects("Namespace")
-    return {raw["metadata"]["name"]: raw["metadata"].get("annotations") or {} for raw in found}
+    return {raw["metadata"]["name"]: parse_namespace(raw) for raw in found}
+
+
+def _at_home(resource: Resource, home: Namespace, *, switch: bool) -> Resource:
+    """The CR as its namespace has it. One that goes takes the pods first (KEP-5080) and the CRs later: until then each
+    mover looks as if it had failed.
+    """
+    held = paused(resource, switch=switch, annotations=home.annotations)
+    return replace(held, deleting=True) if home.deleting else held
 
 
 def _was_rejected(status: Object) -> bool:

@@ -61,7 +61,7 @@ def test_a_namespace_comes_back_from_git_and_what_is_pruned_leaves_nothing(flux,
     flux.publish(stage.namespace, "repository", volumes | application | {"shop/volumes/backup.yaml": BACKUP})
     wait_until("the source", lambda: stage.find(SOURCE, "nightly"))
     stage.tick_until("a run", lambda: stage.names("Job") and stage.names("VolumeSnapshot"))
-    contents = [each["status"].get("boundVolumeSnapshotContentName") for each in stage.list("VolumeSnapshot")]
+    contents = wait_until("an image", lambda: _contents(stage))
     flux.publish(stage.namespace, "repository", {"shop/volumes/claim.yaml": CLAIM} | application)
     wait_until("both resources to go", lambda: not stage.list(SOURCE) + stage.list(DESTINATION))
     wait_until("everything of theirs to go", lambda: _left(stage) == ({"data"}, set()))
@@ -85,6 +85,12 @@ def _left(stage):
     return stage.names("PersistentVolumeClaim"), others
 
 
+def _contents(stage):
+    """The VolumeSnapshotContents that VolumeSnapshots are bound to."""
+    statuses = [each.get("status", {}) for each in stage.list("VolumeSnapshot")]
+    return [each["boundVolumeSnapshotContentName"] for each in statuses if "boundVolumeSnapshotContentName" in each]
+
+
 def _living(contents):
     living = kubectl("get", "volumesnapshotcontents", "--output=name")
-    return [each for each in contents if each and each in living]
+    return [each for each in contents if each in living]

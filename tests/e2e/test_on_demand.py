@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from tests import cluster
-from tests.e2e.stage import ROOT, has_ended, kubectl
+from tests.e2e.stage import ROOT, SOURCE, has_ended, kubectl
 
 pytestmark = pytest.mark.e2e
 
@@ -60,6 +60,40 @@ def test_sync_waits_for_a_real_backup_and_a_restore_and_tells_of_a_failure(stage
     assert stage.condition("nightly")[0] == "True"
 
 
+def test_a_token_in_git_and_each_annotation_run_once_and_the_schedule_stays(stage):
+    fill(stage)
+    stage.source(trigger={"schedule": "0 0 1 1 *"})
+    stage.tick()
+    planned = stage.status("nightly")["nextSyncTime"]
+    annotations = ("reconcile.fluxcd.io/requestedAt", "scribe.backube/sync-requested-at")
+    for number, kind in enumerate(("spec.trigger.manual", *annotations), start=1):
+        value = f"2026-01-0{number}T00:00:00Z"
+        if kind in annotations:
+            annotate(stage, "nightly", kind, value)
+        else:
+            stage.again(SOURCE, "nightly", value)
+        done = lambda value=value: value in handled(stage)  # noqa: E731
+        stage.tick_until(f"the run that {kind} asks for", done)
+        assert stage.status("nightly")["latestMoverStatus"]["result"] == "Successful", kind
+        for _ in range(2):
+            stage.tick()
+        assert "currentRun" not in stage.status("nightly"), kind
+        assert len(stage.repository.snapshots()) == number, kind
+        assert stage.status("nightly")["nextSyncTime"] == planned, kind
+    assert stage.status("nightly")["lastManualSync"] == "2026-01-01T00:00:00Z"
+    assert "lastSlot" not in stage.status("nightly")
+
+
+def annotate(stage, name, annotation, value):
+    kubectl("annotate", "replicationsource", name, f"-n={stage.namespace}", f"{annotation}={value}")
+
+
+def handled(stage):
+    """The values that a run was made for, as far as the status remembers."""
+    status = stage.status("nightly")
+    return [status.get("lastManualSync"), *status.get("lastRequest", "").split(",")]
+
+
 def test_two_that_are_due_run_one_after_the_other_under_a_cap_of_one(quill, stage):
     """The cap is set as an administrator does it: in an overlay, from which it reaches the tick in the cluster."""
     fill(stage)
@@ -68,7 +102,7 @@ def test_two_that_are_due_run_one_after_the_other_under_a_cap_of_one(quill, stag
     names = ("first", "second")
     stage.source("first")
     stage.sync("first")  # the first backup of a repository would be alone without any cap
-    kubectl("annotate", "replicationsource", "first", f"-n={stage.namespace}", "scribe.backube/sync-requested-at=again")
+    annotate(stage, "first", "scribe.backube/sync-requested-at", "again")
     stage.source("second")
     said, at_once = set(), 0
     for _ in range(20):

@@ -76,6 +76,6 @@ def _check_ticks():
     ticks = [each for each in jobs if any(o["kind"] == "CronJob" for o in each["metadata"].get("ownerReferences", ()))]
     assert ticks
     for tick in ticks:
-        assert not tick["status"].get("failed"), tick
         log = kubectl("logs", f"job/{tick['metadata']['name']}", f"-n={SYSTEM}", check=False)
+        assert not tick["status"].get("failed"), log
         assert not [secret for secret in SECRETS if secret in log]

@@ -115,7 +115,8 @@ def test_mover_without_memory_says_so(stage, tmp_path):
     stage.source("nightly")
     with other_movers(stage, tmp_path, LITTLE_MEMORY):
         result = stage.sync("nightly")
-    assert (result["result"], result["reason"], result["phase"]) == ("Failed", "OOMKilled", "probe")
+    assert (result["result"], result["reason"]) == ("Failed", "OOMKilled")
+    assert result["phase"] in ("probe", "backup")  # whichever restic was the first that did not fit
     _recover(stage)
 
 

@@ -1,4 +1,4 @@
-"""A resource that is deleted, or deleted and made again under its name, while a tick is at work on it."""
+"""A resource that is deleted, by itself or with its namespace, or made again under its name, under a tick's hands."""
 
 import pytest
 
@@ -89,6 +89,70 @@ def test_a_namesake_made_in_mid_tick_inherits_nothing(stage, story, write):
     assert stage.status()["currentRun"]["token"] == "manual:mine"
     assert "lastSlot" not in stage.status()
     assert stage.only("Job")["metadata"]["ownerReferences"][0]["uid"] == uid(stage)
+
+
+def invalid(stage):
+    stage.source(restic={"copyMethod": "Snapshot", "accessModes": ["ReadWriteOnce"]})
+    return 0
+
+
+def starting_at_once(stage):
+    stage.source(restic={"copyMethod": "None"})
+    return 0
+
+
+IN_A_NAMESPACE = WRITES | {
+    "result-event": (finishing, 2),
+    "gate": (starting_at_once, 3),
+    "start-event": (starting_at_once, 4),
+    "rejection": (invalid, 1),
+    "rejection-event": (invalid, 2),
+}
+
+
+@pytest.mark.parametrize(("story", "write"), IN_A_NAMESPACE.values(), ids=IN_A_NAMESPACE)
+def test_a_namespace_deleted_in_mid_tick_is_no_error(stage, story, write):
+    """A bare API server marks it, and deletes nothing in it."""
+    after = story(stage)
+    outcome = tick_in_which(stage, lambda: doom(stage), before_write=write, after=after)["nightly"]
+    assert not outcome.unrecorded
+    before = stage.versions()
+    assert {each.what for each in stage.tick(after=after + 5).values()} <= {"Deleting", "Rejected"}
+    assert stage.versions().items() <= before.items()  # what no run needs may go
+
+
+def test_what_goes_with_its_namespace_is_neither_a_failure_nor_begun(stage):
+    """Its pods go first (KEP-5080): a mover fails while its resource still stands there."""
+    stage.source()
+    stage.source("later", restic={"copyMethod": "None"})
+    stage.edit("ReplicationSource", "later", paused=True)
+    stage.tick()
+    stage.take_snapshots()
+    stage.tick(after=5)
+    stage.run_movers({"result": "Failed", "reason": "Interrupted", "phase": "backup", "message": "stopped"})
+    doom(stage)
+    stage.edit("ReplicationSource", "later", paused=False)
+    before = stage.versions()
+    assert {each.what for each in stage.tick(after=10).values()} == {"Deleting"}
+    assert stage.versions() == before
+
+
+def doom(stage):
+    stage.api.delete("Namespace", None, stage.namespace)
+
+
+def test_a_job_deleted_before_its_gate_is_opened_is_no_error_and_the_run_is_made_up_for(stage):
+    stage.source(restic={"copyMethod": "None"})
+
+    def delete_job():
+        stage.api.delete("Job", stage.namespace, stage.only("Job")["metadata"]["name"])
+        stage.collect_garbage()
+
+    assert tick_in_which(stage, delete_job, before_write=3)["nightly"].what == "Superseded"
+    assert stage.list("Job") == []
+    stage.tick(after=5)
+    assert stage.status()["latestMoverStatus"]["reason"] == "MoverLost"
+    assert "nextRetryTime" in stage.status()
 
 
 def test_a_namesake_of_a_running_resource_starts_its_own_run_beside_the_old_job(stage):
