@@ -15,9 +15,9 @@ from uuid import NAMESPACE_URL, uuid5
 
 from reconciler import files, findings, inventory
 from reconciler.findings import Finding
+from reconciler.imagined import UNKNOWN_UID
 from reconciler.naming import repository_of
 from reconciler.observed import Surroundings, Volume
-from reconciler.rehearsal import UNKNOWN_UID
 from reconciler.resource import Resource
 from reconciler.volumes import with_volumes
 

@@ -8,15 +8,14 @@ from dataclasses import replace
 from datetime import datetime
 
 from reconciler.hooks import owed
-from reconciler.observed import Children, HookJob, Job, JobState, Snapshot, Surroundings, Volume
+from reconciler.imagined import imagined_hook, imagined_job, imagined_snapshot, imagined_volume
+from reconciler.observed import Children, Job, Surroundings
 from reconciler.planning import advance_plan, start_plan
-from reconciler.plans import Advance, HookPlan, JobPlan, Plan, SnapshotPlan, VolumePlan, Wait
+from reconciler.plans import Advance, HookPlan, Plan, SnapshotPlan, VolumePlan, Wait
 from reconciler.progress import advance, image_of
 from reconciler.resource import Resource
 from reconciler.spec import Action
 from reconciler.status import Run
-
-UNKNOWN_UID = "00000000-0000-0000-0000-000000000000"
 
 
 def rehearsed(
@@ -54,64 +53,8 @@ def _with(children: Children, resource: Resource, plan: HookPlan | SnapshotPlan 
     """``children`` with that of a plan, which is all that it is to become at once."""
     created = children.jobs[0].created
     if isinstance(plan, HookPlan):
-        return replace(children, hooks=(*children.hooks, _imagined_hook(resource, plan, created)))
+        return replace(children, hooks=(*children.hooks, imagined_hook(resource, plan, created)))
     if isinstance(plan, SnapshotPlan):
         snapshot = imagined_snapshot(resource, plan.name, component="snapshot", created=created)
         return replace(children, snapshots=(snapshot,))
-    return replace(children, volumes=(_imagined_volume(resource, plan.name),))
-
-
-def _imagined_hook(resource: Resource, plan: HookPlan, created: datetime) -> HookJob:
-    return HookJob(
-        name=plan.name,
-        namespace=resource.namespace,
-        uid=UNKNOWN_UID,
-        owner_uid=resource.uid,
-        run=plan.run,
-        stage=plan.stage,
-        hooks=plan.hooks,
-        suspended=False,
-        state=JobState.COMPLETE,
-        created=created,
-        finished=created,
-    )
-
-
-def imagined_job(resource: Resource, plan: JobPlan, now: datetime) -> Job:
-    """The Job of a plan as it is when it was just applied."""
-    return Job(
-        name=plan.name,
-        namespace=resource.namespace,
-        uid=UNKNOWN_UID,
-        owner_uid=resource.uid,
-        chore=resource.chore,
-        volume=resource.volume,
-        run=plan.run,
-        action=plan.action,
-        copy_method=plan.copy_method,
-        claim=plan.claim or "",
-        source=plan.source,
-        group=plan.group,
-        hooks=plan.hooks,
-        suspended=True,
-        state=JobState.ACTIVE,
-        created=now,
-    )
-
-
-def imagined_snapshot(resource: Resource, name: str, *, component: str, created: datetime) -> Snapshot:
-    """A VolumeSnapshot that became ready at once."""
-    return Snapshot(
-        name=name,
-        namespace=resource.namespace,
-        uid=UNKNOWN_UID,
-        owner_uid=resource.uid,
-        component=component,
-        created=created,
-        ready=True,
-        restore_size=0,
-    )
-
-
-def _imagined_volume(resource: Resource, name: str) -> Volume:
-    return Volume(name=name, namespace=resource.namespace, uid=UNKNOWN_UID, phase="Bound", capacity=0)
+    return replace(children, volumes=(imagined_volume(resource, plan.name),))

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from reconciler.imagined import UNKNOWN_UID
 from reconciler.observed import Pod, Surroundings, Volume
 from reconciler.parsing import parse
-from reconciler.rehearsal import UNKNOWN_UID
 from reconciler.resource import API_VERSION, Kind, Resource
 from reconciler.spec import MoverIdentity
 from reconciler.status import Lock, Run

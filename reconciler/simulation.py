@@ -4,12 +4,10 @@ Deciding, queueing and the status are those of every tick; what a mover does is 
 find nothing to do is left out, so that a year costs by its movers: of each, two looks at its resource. Pure.
 """
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from heapq import heappop, heappush
-from typing import Final
 
 from reconciler import conditions, endings
 from reconciler.admission import QUEUED, repository_keys
@@ -17,19 +15,17 @@ from reconciler.caps import Crowd
 from reconciler.decision import decide, next_start
 from reconciler.hashed import fraction
 from reconciler.holds import RESTORE
-from reconciler.naming import child_name, repository_of
-from reconciler.observed import Children, Job, JobState, Pod, Snapshot, Surroundings, Volume
+from reconciler.imagined import ended_mover, imagined_job, imagined_snapshot, running_mover
+from reconciler.naming import child_name
+from reconciler.observed import Children, Job, Surroundings, Volume
 from reconciler.permission import admitted
 from reconciler.planning import start_plan
 from reconciler.plans import Advance, Decision, Finish, JobPlan, Start, Wait
-from reconciler.rehearsal import imagined_job, imagined_snapshot
 from reconciler.resource import Key, Resource
 from reconciler.settings import Caps
-from reconciler.spec import Action, CopyMethod
+from reconciler.spec import Action
 from reconciler.spreading import placed
 from reconciler.status import Run, Status
-
-_FAILURE: Final = {"result": "Failed", "reason": "MoverFailed", "message": "as simulated"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +109,8 @@ class _World:
         """One tick of which only the ``woken`` can do anything; whether a run has ended in it."""
         self.ticks += 1
         for part in woken:
-            _stop_mover(part, now)
+            if part.end and part.end <= now:
+                part.children = ended_mover(part.children, part.end)
             part.decision = decide(part.resource, part.children, now=now)
         has_ended = any(isinstance(part.decision, Finish) for part in woken)
         if any(_is_to_be_admitted(part.decision) for part in woken):
@@ -195,7 +192,7 @@ class _World:
         drawn = assumed.shortest + (assumed.longest - assumed.shortest) * fraction(*draw, "duration")
         fails = fraction(*draw, "failure") < assumed.fail
         part.end = now + assumed.lasting.get(who.key, drawn)
-        part.children = _children(who, job, now, report=_FAILURE if fails else _success(who))
+        part.children = running_mover(who, job, now, fails=fails)
         part.attempt = len(self.attempts)
         attempt = Attempt(key=who.key, run=run, start=now, late=now - (part.since or now), end=part.end)
         self.attempts.append(attempt)
@@ -265,37 +262,3 @@ def _is_to_be_admitted(decision: Decision) -> bool:
 def _is_held(decision: Decision) -> bool:
     """Whether others keep it from starting: what they do may let it go, so that it is looked at whenever they are."""
     return isinstance(decision, Wait) and (not decision.ready or decision.reason in (QUEUED, RESTORE))
-
-
-def _stop_mover(part: _Part, now: datetime) -> None:
-    if part.end and part.end <= now:
-        (job,), (pod,) = part.children.jobs, part.children.pods
-        well = json.loads(pod.termination_message or "{}")["result"] == "Successful"
-        state = JobState.COMPLETE if well else JobState.FAILED
-        pod = replace(pod, phase="Succeeded" if well else "Failed", exit_code=int(not well))
-        part.children = replace(part.children, jobs=(replace(job, state=state, finished=part.end),), pods=(pod,))
-
-
-def _success(resource: Resource) -> Mapping[str, str]:
-    known = resource.status.repository_id or repository_of(resource)
-    return {"result": "Successful", "repositoryID": known}
-
-
-def _children(resource: Resource, job: Job, now: datetime, *, report: Mapping[str, str]) -> Children:
-    """A mover that runs, with all it needs; what it will say stands in its pod, and is read when it has ended."""
-    pod = Pod(
-        name=job.name,
-        namespace=resource.namespace,
-        job_name=job.name,
-        phase="Running",
-        created=now,
-        termination_message=json.dumps(report),
-    )
-    snapshots = tuple(_images(resource, job, now))
-    return Children(jobs=(replace(job, suspended=False),), pods=(pod,), snapshots=snapshots)
-
-
-def _images(resource: Resource, job: Job, now: datetime) -> Iterator[Snapshot]:
-    """What a restore publishes."""
-    if job.action is Action.RESTORE and job.copy_method is not CopyMethod.NONE:
-        yield imagined_snapshot(resource, child_name(resource, "image", job.run), component="image", created=now)

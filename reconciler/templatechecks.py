@@ -18,10 +18,11 @@ from reconciler.chores import with_chores
 from reconciler.errors import RenderError, SetupError
 from reconciler.files import Report
 from reconciler.findings import Finding, in_order
+from reconciler.imagined import UNKNOWN_UID
 from reconciler.places import Mistake
 from reconciler.plans import HookPlan, JobPlan, Plan, SnapshotPlan, Wait
 from reconciler.problems import Problem
-from reconciler.rehearsal import UNKNOWN_UID, rehearsed
+from reconciler.rehearsal import rehearsed
 from reconciler.rendering import DEFAULT_IMAGE, Renderer
 from reconciler.resource import Resource
 

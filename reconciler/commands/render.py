@@ -16,11 +16,12 @@ from reconciler.collisions import REASON as COLLISION
 from reconciler.decision import decide
 from reconciler.errors import SetupError
 from reconciler.hookjobs import hook_job
+from reconciler.imagined import UNKNOWN_UID
 from reconciler.observed import Children
 from reconciler.offline import Offline
 from reconciler.permission import admitted
 from reconciler.plans import HookPlan, Plan, Start, Wait
-from reconciler.rehearsal import UNKNOWN_UID, rehearsed
+from reconciler.rehearsal import rehearsed
 from reconciler.rendering import Renderer, renderer
 from reconciler.resource import Resource
 from reconciler.spreading import placed

@@ -12,9 +12,10 @@ import yaml
 from reconciler import assets
 from reconciler.chores import with_chores
 from reconciler.decision import MANUAL
+from reconciler.imagined import UNKNOWN_UID
 from reconciler.observed import Surroundings
 from reconciler.plans import JobPlan, SnapshotPlan, VolumePlan
-from reconciler.rehearsal import UNKNOWN_UID, rehearsed
+from reconciler.rehearsal import rehearsed
 from reconciler.rendering import Renderer
 from reconciler.spec import CopyMethod, Drill, MoverIdentity, Verify
 from reconciler.status import Lock, Run, Status

@@ -6,7 +6,7 @@ import yaml
 
 from reconciler import assets
 from reconciler.cli import main
-from reconciler.rehearsal import UNKNOWN_UID
+from reconciler.imagined import UNKNOWN_UID
 from tests.unit.manifests import DESTINATION, SOURCE
 
 DUE, QUIET = "2026-01-02T03:00:00Z", "2026-01-02T03:20:00Z"
