@@ -21,14 +21,14 @@ def collisions(resources: Iterable[Resource]) -> Mapping[Key, str]:
     writers: defaultdict[tuple[str, str], list[Resource]] = defaultdict(list)
     for resource in resources:
         if _writes(resource):
+            host = host_of(resource) or ""
             for key in repository_keys(resource):
-                writers[key, host_of(resource) or ""].append(resource)
-    found: defaultdict[Key, dict[str, None]] = defaultdict(dict)
-    for rivals in writers.values():
-        for one in rivals:
-            found[one.key] |= {each.title: None for each in rivals if each is not one}
-    hosts = {each.key: host_of(each) for rivals in writers.values() for each in rivals}
-    return {key: _sentence(hosts[key] or "", list(others)) for key, others in found.items() if others}
+                writers[key, host].append(resource)
+    found: defaultdict[tuple[Key, str], dict[str, None]] = defaultdict(dict)
+    for (_, host), rivals in writers.items():
+        for one in rivals if len(rivals) > 1 else ():
+            found[one.key, host] |= {each.title: None for each in rivals if each is not one}
+    return {key: _sentence(host, list(others)) for (key, host), others in found.items()}
 
 
 def _writes(resource: Resource) -> bool:

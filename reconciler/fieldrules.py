@@ -3,9 +3,9 @@
 A rule says nothing about a field that is itself wrong or not known, and everything about the others.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 Path = tuple[str | int, ...]
 """Steps from the root of a document."""
@@ -25,7 +25,7 @@ class Blank:
 
     def bears_on(self, rule: Rule, at: Path) -> bool:
         """Whether the verdict of ``rule`` on the object at ``at`` may change once the blanks are filled in."""
-        return any(self._hides(path, value=value) for path, value in _read(rule, at))
+        return any(self._hides(each.path, value=each.value) for each in reads(rule, at))
 
     def _hides(self, path: Path, *, value: bool) -> bool:
         """Whether nothing is known of what a rule reads at ``path``: its ``value``, or only whether it is there."""
@@ -34,11 +34,36 @@ class Blank:
         return not given.isdisjoint(self.values) or not (above | {path}).isdisjoint(self.fields)
 
 
-def _read(rule: Rule, at: Path) -> Iterator[tuple[Path, bool]]:
-    """The fields that a rule reads, and whether it reads their values or only whether they are there."""
-    yield from ((at, True) for _ in _ABOUT_A_VALUE & rule.keys())
-    yield from (((*at, name), False) for name in rule.get("required", ()))
+class Read(NamedTuple):
+    """A field that a rule reads: its ``value``, or only whether it is there."""
+
+    path: Path
+    value: bool
+
+
+def reads(rule: Rule, at: Path = ()) -> Iterator[Read]:
+    """Every field that a rule reads of the object at ``at``."""
+    yield from (Read(at, value=True) for _ in _ABOUT_A_VALUE & rule.keys())
+    yield from (Read((*at, name), value=False) for name in rule.get("required", ()))
     for name, field in rule.get("properties", {}).items():
-        yield from _read(field, (*at, name))
+        yield from reads(field, (*at, name))
     for part in (*(rule[word] for word in ("if", "then", "not") if word in rule), *rule.get("anyOf", ())):
-        yield from _read(part, at)
+        yield from reads(part, at)
+
+
+def evidence(read: Iterable[Read], value: object) -> str:
+    """What ``value`` shows to a rule that reads these fields: of two with the same evidence it says the same."""
+    return repr([_shown(each, value) for each in read])
+
+
+def _shown(read: Read, value: object) -> object:
+    """A value in a list; or whether the field is there, None where there is no object that could have it."""
+    for step in read.path[:-1]:
+        value = value.get(step) if isinstance(value, Mapping) else None
+    if read.path:
+        if not isinstance(value, Mapping):
+            return None
+        if read.path[-1] not in value:
+            return False
+        value = value[read.path[-1]]
+    return [value] if read.value else True

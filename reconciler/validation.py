@@ -20,7 +20,7 @@ from reconciler import __version__, hints, schedule
 from reconciler.assets import schema, schema_file
 from reconciler.duration import parse_duration
 from reconciler.explanations import Violation, explained, type_problem
-from reconciler.fieldrules import Path, Rule
+from reconciler.fieldrules import Path, Rule, evidence, reads
 from reconciler.foreign import value_at
 from reconciler.parsing import parse
 from reconciler.problems import Problem
@@ -83,10 +83,25 @@ def _whole_pattern(_: object, pattern: str, value: object, __: object) -> Iterat
         yield ValidationError(pattern)
 
 
-def _rules(judge: Draft202012Validator, rules: Sequence[Rule], value: object, _: object) -> Iterator[ValidationError]:
+class _Judge:
+    """Judges by one rule between fields. Few values decide, the same in most resources: it judges them once."""
+
+    def __init__(self, rule: Rule) -> None:
+        self._reads = tuple(dict.fromkeys(reads(rule)))
+        self._validator = _Validator(rule)
+        self._verdicts: dict[str, bool] = {}
+
+    def allows(self, value: object) -> bool:
+        shown = evidence(self._reads, value)
+        if shown not in self._verdicts:
+            self._verdicts[shown] = self._validator.is_valid(value)
+        return self._verdicts[shown]
+
+
+def _rules(_: object, judges: Sequence[_Judge], value: object, __: object) -> Iterator[ValidationError]:
     """The rules between fields that ``value`` breaks, each by its place in the ``allOf``."""
-    for index, rule in enumerate(rules):
-        if not judge.evolve(schema=rule).is_valid(value):
+    for index, judge in enumerate(judges):
+        if not judge.allows(value):
             yield ValidationError(str(index), schema_path=(index,))
 
 
@@ -100,12 +115,25 @@ _Validator: Final = cast(
 def _envelope(kind: Kind) -> Draft202012Validator:
     """All but spec and status: the spec has its own validator, the status no reader but Quill."""
     whole = schema(kind)
-    return _Validator({**whole, "properties": {**whole["properties"], "spec": True, "status": True}})
+    return _validator({**whole, "properties": {**whole["properties"], "spec": True, "status": True}})
 
 
 @lru_cache(maxsize=2)
 def _spec(kind: Kind) -> Draft202012Validator:
-    return _Validator(schema(kind)["properties"]["spec"])
+    return _validator(schema(kind)["properties"]["spec"])
+
+
+def _validator(rules: Mapping[str, Any]) -> Draft202012Validator:
+    return _Validator(_with_judges(rules))
+
+
+def _with_judges(node: Any) -> Any:  # noqa: ANN401 - a schema is JSON
+    """A schema with a judge in place of each rule."""
+    if isinstance(node, list):
+        return [_with_judges(each) for each in node]
+    if not isinstance(node, Mapping):
+        return node
+    return {name: [*map(_Judge, each)] if name == "allOf" else _with_judges(each) for name, each in node.items()}
 
 
 def _violations(

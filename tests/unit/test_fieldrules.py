@@ -3,14 +3,17 @@
 A rule between fields is a consequence of a wrong field if one way of putting that field right makes it silent.
 """
 
+from collections import defaultdict
 from copy import deepcopy
 from itertools import combinations
 from pathlib import Path
 
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 
 from reconciler.assets import schema
+from reconciler.fieldrules import evidence, reads
 from reconciler.resource import Kind, Resource
 from reconciler.validation import validate
 
@@ -184,9 +187,35 @@ def test_two_wrong_fields_are_both_told_and_nothing_else(kind):
 
 
 def rules(node):
-    yield from node.get("allOf", ())
-    for field in (*node.get("properties", {}).values(), *([node["items"]] if "items" in node else [])):
-        yield from rules(field)
+    yield from (rule for rule, _ in placed_rules(node))
+
+
+def placed_rules(node, path=()):
+    """Each rule and where the object stands that it is about; of a list's entries this is the list."""
+    yield from ((rule, path) for rule in node.get("allOf", ()))
+    for name, field in node.get("properties", {}).items():
+        yield from placed_rules(field, (*path, name))
+    if "items" in node:
+        yield from placed_rules(node["items"], path)
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_a_rule_says_the_same_of_whatever_shows_it_the_same_evidence(kind):
+    patches = [*RULES[kind], *single_mistakes(kind)]
+    patches += [
+        rule | repair for rule in RULES[kind] for each in single_mistakes(kind) for repair in repairs(kind, each)
+    ]
+    specs = [changed(kind, each)["spec"] for each in patches]
+    verdicts, judged = defaultdict(set), 0
+    for rule, path in placed_rules(schema(kind)["properties"]["spec"]):
+        judge, read = Draft202012Validator(rule), tuple(reads(rule))
+        for value in filter(
+            lambda each: each is not GONE, (at(spec, ".".join(path)) if path else spec for spec in specs)
+        ):
+            verdicts[str(rule), evidence(read, value)].add(judge.is_valid(value))
+            judged += 1
+    assert [shown for shown, found in verdicts.items() if len(found) > 1] == []
+    assert len(verdicts) < judged / 5
 
 
 WORDS = {"required", "properties", "enum", "pattern", "type", "not", "anyOf", "if", "then"}
