@@ -1,6 +1,7 @@
 """What Argo CD makes of Quill's resources, by its own rules: health, actions, differences, tracking and orphans.
 
-Lua is run by what it runs it with (tests/cluster/go/argo-lua); the rest are the few lines of it that matter here.
+Lua is run by what it runs it with (tests/cluster/go/argo-lua), differences are found by its own engine (argo-diff); the
+rest are the few lines of it that matter here.
 """
 
 import copy
@@ -16,10 +17,10 @@ from tests.cluster.builds import binary
 COMPONENT = Path(__file__).parents[1] / "kustomize" / "components" / "argocd-health"
 CUSTOMIZATIONS = COMPONENT / "resource_customizations" / "scribe.backube"
 MANAGER = "argocd-controller"
+LAST = "kubectl.kubernetes.io/last-applied-configuration"
 TRACKING = ("argocd.argoproj.io/tracking-id", "app.kubernetes.io/instance")
 _STATES = ("Healthy", "Suspended", "Progressing", "Missing", "Degraded", "Unknown")
 _EXCLUDED = ("events.k8s.io", "metrics.k8s.io")
-_OF_THE_SERVER = ("managedFields", "resourceVersion", "generation")
 
 
 class LuaError(Exception):
@@ -91,34 +92,32 @@ def tracked(body, *, app="shop-app"):
     return body
 
 
-def sync(api, desired, *, dry_run=False):
-    """Server-side apply as a sync does it; with ``dry_run`` as a comparison does."""
+def sync(api, desired):
+    """Server-side apply as a sync does it."""
     metadata = desired["metadata"]
     path = api.path(desired["kind"], metadata["namespace"], metadata["name"])
-    query = f"?fieldManager={MANAGER}&force=true" + ("&dryRun=All" if dry_run else "")
+    query = f"?fieldManager={MANAGER}&force=true"
     return api.call("PATCH", path + query, desired, content="application/apply-patch+yaml")
 
 
-def server_side_difference(api, desired, live):
-    """The fields in which a sync would change what is live; a status is never compared."""
-    predicted = sync(api, desired, dry_run=True)
-    return merge_patch(_comparable(live), _comparable(predicted))
+def first_sync(api, desired):
+    """Creates as a sync without server-side apply does: what was applied last is kept beside it."""
+    metadata = desired["metadata"] | {"annotations": {**desired["metadata"]["annotations"], LAST: json.dumps(desired)}}
+    return api.create({**desired, "metadata": metadata}, query=f"?fieldManager={MANAGER}")
 
 
-def three_way_difference(desired, live):
-    """The fields of Git that are not as they are there; for a custom resource whose manifest did not change."""
-    return {
-        key: three_way_difference(value, live[key])
-        if isinstance(value, dict) and isinstance(live.get(key), dict)
-        else (value, live.get(key))
-        for key, value in desired.items()
-        if live.get(key) != value and (not isinstance(value, dict) or three_way_difference(value, live.get(key) or {}))
-    }
-
-
-def _comparable(body):
-    metadata = {key: value for key, value in body["metadata"].items() if key not in _OF_THE_SERVER}
-    return {**body, "metadata": metadata, "status": None}
+def differences(kubeconfig, desired, live):
+    """By way of comparing, the fields in which its engine finds that a sync would change what is live."""
+    asked = {"kubeconfig": str(kubeconfig), "desired": desired, "live": live}
+    done = subprocess.run(
+        [str(binary("argo-diff"))], input=json.dumps(asked), capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert {*found} == {"clientSide", "serverSide"}
+    changes = {way: merge_patch(each["live"], each["predicted"]) for way, each in found.items()}
+    assert {way: bool(each) for way, each in changes.items()} == {way: each["modified"] for way, each in found.items()}
+    return changes
 
 
 # --- what it prunes and complains of

@@ -21,6 +21,7 @@ from tests.cluster.locks import locked
 from tests.cluster.paths import GO_MODULES, cache
 from tests.cluster.waiting import log_tail
 
+TOOLCHAIN = {"GOTOOLCHAIN": "auto"}  # any Go fetches the one that go.work names
 FLAGS = ("-trimpath", "-buildvcs=false", "-mod=readonly")
 SNAPSHOTTER = "github.com/kubernetes-csi/external-snapshotter/v8/cmd"
 # binary -> (folder under go/, package)
@@ -37,12 +38,15 @@ PACKAGES = {
     "versitygw": ("versitygw", "github.com/versity/versitygw/cmd/versitygw"),
     "kube-state-metrics": ("kube-state-metrics", "k8s.io/kube-state-metrics/v2"),
     "csi-sanity": ("csi-sanity", "github.com/kubernetes-csi/csi-test/v5/cmd/csi-sanity"),
+    "argo-diff": ("argo-diff", "."),
     "argo-lua": ("argo-lua", "."),
     "kubeconform": ("kubeconform", "github.com/yannh/kubeconform/cmd/kubeconform"),
     "kustomize-controller": ("kustomize-controller", "github.com/fluxcd/kustomize-controller"),
 }
 CONTROL_PLANE = ("etcd", "kube-apiserver")
-_OTHERS = frozenset({"argo-lua", "csi-sanity", "kube-state-metrics", "kubeconform", "kustomize-controller"})
+_OTHERS = frozenset(
+    {"argo-diff", "argo-lua", "csi-sanity", "kube-state-metrics", "kubeconform", "kustomize-controller"}
+)
 """What is tested with, beside the cluster."""
 NODE = tuple(name for name in PACKAGES if name not in _OTHERS)
 
@@ -116,7 +120,7 @@ def build(names: Iterable[str]) -> None:
         if not missing:
             return
         if not shutil.which("go"):
-            raise ClusterError("go is missing; install Go 1.26 or newer from https://go.dev/dl and put it on PATH")
+            raise ClusterError("go is missing; install Go 1.21 or newer from https://go.dev/dl and put it on PATH")
         print(f"building {len(missing)} Go binaries, kept in {cache()} (all of them: about 12 minutes on two cores)")
         for number, name in enumerate(missing, 1):
             _build_one(target(name), f"[{number}/{len(missing)}] {name}")
@@ -124,7 +128,7 @@ def build(names: Iterable[str]) -> None:
 
 def source(folder: str, module: str) -> Path:
     """Folder of a Go module's sources in the version that go/<folder>/go.mod pins."""
-    command, env = ["go", "mod", "download", "-json", module], {**os.environ, "GOWORK": "off"}
+    command, env = ["go", "mod", "download", "-json", module], {**os.environ, **TOOLCHAIN, "GOWORK": "off"}
     done = subprocess.run(command, cwd=GO_MODULES / folder, env=env, capture_output=True, text=True, check=False)
     if done.returncode:
         raise ClusterError(f"cannot download the Go module {module}: {done.stderr.strip() or done.stdout.strip()}")
@@ -136,7 +140,7 @@ def _build_one(this: Target, label: str) -> None:
     unfinished = this.path.with_suffix(".unfinished")
     log = this.path.with_suffix(".log")
     command = ["go", "build", *this.flags, "-ldflags", this.ldflags, "-o", str(unfinished), this.package]
-    env = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": ""}
+    env = {**os.environ, **TOOLCHAIN, "CGO_ENABLED": "0", "GOFLAGS": ""}
     began = time.monotonic()
     with log.open("wb") as output:
         process = subprocess.Popen(command, cwd=this.module, env=env, stdout=output, stderr=output)

@@ -26,8 +26,8 @@ BUTTONS = {"pause": "Pause", "resume": "Resume", "sync-now": "Sync now"}
 
 
 @pytest.fixture(autouse=True, scope="session")
-def lua():
-    build(["argo-lua"])
+def binaries():
+    build(["argo-diff", "argo-lua"])
 
 
 def script(kind, *path):
@@ -157,7 +157,11 @@ def test_scripts_have_no_more_than_argo_cd_gives_them(text):
 # --- in sync
 
 
-def applied(stage, kind):
+WAYS = {"server-side": argocd.sync, "client-side": argocd.first_sync}
+SAME = {"clientSide": {}, "serverSide": {}}
+
+
+def applied(stage, kind, way="server-side"):
     """A resource of Git, as a sync applies it."""
     restic = {"resticConfig": "repository", "copyMethod": "Snapshot"}
     spec = {"trigger": stage.trigger}
@@ -169,7 +173,7 @@ def applied(stage, kind):
     metadata = {"name": NAMES[kind], "namespace": stage.namespace}
     body = {"apiVersion": "scribe.backube/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec}
     desired = argocd.tracked({**body, "spec": {**spec, "restic": restic}})
-    argocd.sync(stage.api, desired)
+    WAYS[way](stage.api, desired)
     return desired
 
 
@@ -201,14 +205,15 @@ def others(stage):
     return [each for each in found if each["metadata"]["name"] != "data"]
 
 
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("kind", NAMES)
-def test_no_tick_makes_a_difference_or_anything_to_prune_or_complain_of(stage, kind):
-    desired, seen = applied(stage, kind), set()
+def test_no_tick_makes_a_difference_or_anything_to_prune_or_complain_of(stage, kind, way):
+    desired, seen = applied(stage, kind, way), set()
     for _ in life(stage):
         live = stage.get(kind, NAMES[kind])
-        assert argocd.server_side_difference(stage.api, desired, live) == {}
-        assert argocd.three_way_difference(desired, live) == {}
-        assert argocd.sync(stage.api, desired)["metadata"]["resourceVersion"] == live["metadata"]["resourceVersion"]
+        assert argocd.differences(stage.kubeconfig, desired, live) == SAME
+        if way == "server-side":
+            assert argocd.sync(stage.api, desired)["metadata"]["resourceVersion"] == live["metadata"]["resourceVersion"]
         for each in others(stage):
             seen.add(each["kind"])
             assert not argocd.is_prunable(each)
@@ -229,13 +234,14 @@ def test_an_image_that_outlives_its_resource_is_complained_of_unless_the_patch_i
     assert not argocd.is_orphaned(image, patch["spec"]["orphanedResources"]["ignore"])
 
 
-def test_a_difference_is_seen(stage):
-    """The rules that find none can find one."""
-    desired = applied(stage, "ReplicationSource")
+@pytest.mark.parametrize("way", WAYS)
+def test_a_difference_is_seen(stage, way):
+    """What finds none can find one."""
+    desired = applied(stage, "ReplicationSource", way)
     stage.edit("ReplicationSource", "nightly", sourcePVC="elsewhere")
     live = stage.get("ReplicationSource", "nightly")
-    assert argocd.server_side_difference(stage.api, desired, live) == {"spec": {"sourcePVC": "data"}}
-    assert argocd.three_way_difference(desired, live) == {"spec": {"sourcePVC": ("data", "elsewhere")}}
+    there = {"spec": {"sourcePVC": "data"}}
+    assert argocd.differences(stage.kubeconfig, desired, live) == {"clientSide": there, "serverSide": there}
     stray = copy.deepcopy(live)
     assert argocd.is_prunable(stray)
     stray["metadata"] |= {"annotations": {}, "labels": {}}
@@ -264,8 +270,7 @@ def test_a_pause_survives_self_heal_until_it_is_ended(stage, kind):
     assert stage.list("Job") == []
     assert stage.condition("Ready", name, kind)[:2] == ("True", "Suspended")
     live = stage.get(kind, name)
-    assert argocd.server_side_difference(stage.api, desired, live) == {}
-    assert argocd.three_way_difference(desired, live) == {}
+    assert argocd.differences(stage.kubeconfig, desired, live) == SAME
     assert act(stage, kind, "resume") == {"metadata": {"annotations": {PAUSED: None}}}
     stage.tick(after=5)
     assert stage.condition("Ready", name, kind)[1] == "WaitingForSchedule"
@@ -280,4 +285,4 @@ def test_a_sync_now_is_a_run_and_no_difference(stage, kind):
     stage.tick(after=-50)
     assert stage.only("Job")["metadata"]["annotations"]["scribe.backube/run"] == f"request:{when}"
     live = stage.get(kind, NAMES[kind])
-    assert argocd.server_side_difference(stage.api, desired, live) == {}
+    assert argocd.differences(stage.kubeconfig, desired, live) == SAME
