@@ -1,7 +1,6 @@
 """``quill tick``: look at the cluster once, start what is due, record what happened, exit."""
 
 import argparse
-import gc
 import json
 import logging
 import os
@@ -44,7 +43,6 @@ def run(args: argparse.Namespace, *, now: datetime) -> int:
     """One tick; 1 if something could be recorded nowhere, 3 if a bug was met."""
     logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(message)s")
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # cluster.py says what came of its retries
-    gc.disable()  # over a large list the collector takes a third of a process that ends in seconds, and finds nothing
     began = time.monotonic()
     settings = settings_of(os.environ)
     cluster = connect(context=args.context, dry_run=args.dry_run)
