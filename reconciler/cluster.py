@@ -8,6 +8,8 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from threading import Lock
 from typing import Any, Final, Protocol, cast
 from urllib.parse import quote, urlencode
@@ -15,7 +17,7 @@ from urllib.parse import quote, urlencode
 import yaml
 from kubernetes import config
 from kubernetes.client import ApiClient, Configuration
-from urllib3 import Retry, Timeout
+from urllib3 import BaseHTTPResponse, Retry, Timeout
 from urllib3.exceptions import HTTPError, MaxRetryError
 
 from reconciler import events
@@ -95,6 +97,20 @@ class ApiServer:
         self._dry_run = {"dryRun": "All"} if dry_run else {}
         self._lock = Lock()
         self.requests: Counter[str] = Counter()
+
+    def now(self) -> datetime | None:
+        """The API server's time, to the second (RFC 9110, 6.6.1), even from a refusal; None if it does not say.
+
+        Raises SetupError where there is no answer.
+        """
+        try:
+            response = self._send("get", "version", query={}, body=None, content="application/json")
+        except ClusterError as error:
+            raise SetupError(f"cannot ask the API server for its time: {error}") from error
+        try:
+            return parsedate_to_datetime(response.headers.get("Date", ""))
+        except ValueError:
+            return None
 
     def list_objects(self, kind: str, *, namespace: str | None = None, selector: str = "") -> Iterator[Object]:
         """Every object of a kind, a page at a time; kind and apiVersion, which lists leave out, are put in."""
@@ -181,28 +197,38 @@ class ApiServer:
         body: Object | None = None,
         content: str = "",
     ) -> dict[str, Any]:
+        content = content or (_APPLY if verb == "patch" else "application/json")
+        response = self._send(verb, path, query=query or {}, body=body, content=content)
+        try:
+            # "404 page not found", or a proxy's page
+            is_text = response.status >= 400 and not response.data.startswith(b"{")
+            answer = {} if is_text or not response.data else json.loads(response.data)
+        except ValueError as error:
+            raise self._unusable(error) from error
+        if response.status >= 400:
+            raise _refused(verb, path, status=response.status, answer=answer if isinstance(answer, dict) else {})
+        return dict(answer)
+
+    def _send(
+        self, verb: str, path: str, *, query: Mapping[str, str], body: Object | None, content: str
+    ) -> BaseHTTPResponse:
         with self._lock:
             self.requests[verb] += 1
-        method = {"list": "GET"}.get(verb, verb.upper())
-        content = content or (_APPLY if verb == "patch" else "application/json")
         try:
-            response = self._pool.request(
-                method,
-                f"{self._host}/{path}?{urlencode(query or {})}",
+            return self._pool.request(
+                {"list": "GET"}.get(verb, verb.upper()),
+                f"{self._host}/{path}?{urlencode(query)}",
                 body=None if body is None else json.dumps(body, ensure_ascii=False).encode(),
                 headers={**self._headers, "Accept": "application/json", "Content-Type": content},
                 retries=_RETRY,
                 timeout=_TIMEOUT,
             )
-            # "404 page not found", or a proxy's page
-            is_text = response.status >= 400 and not response.data.startswith(b"{")
-            answer = {} if is_text or not response.data else json.loads(response.data)
-        except (HTTPError, OSError, ValueError) as error:
+        except (HTTPError, OSError) as error:
             cause = error.reason if isinstance(error, MaxRetryError) and error.reason else error
-            raise ClusterError(f"no usable answer from {self._host}: {cause}") from error
-        if response.status >= 400:
-            raise _refused(verb, path, status=response.status, answer=answer if isinstance(answer, dict) else {})
-        return dict(answer)
+            raise self._unusable(cause) from error
+
+    def _unusable(self, cause: BaseException) -> ClusterError:
+        return ClusterError(f"no usable answer from {self._host}: {cause}")
 
 
 def connect(*, context: str | None = None, dry_run: bool = False) -> ApiServer:

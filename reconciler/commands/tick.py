@@ -9,9 +9,11 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Final
 
 from reconciler.arguments import add_cluster_arguments, add_output, duration
 from reconciler.cluster import ApiServer, connect
+from reconciler.duration import format_duration
 from reconciler.rendering import renderer
 from reconciler.settings import settings_of
 from reconciler.tick import Outcome, Tick
@@ -22,6 +24,7 @@ EXAMPLES = """
   quill tick --dry-run                           let the API server check every write, change nothing
   kubectl create job --from=cronjob/quill now -n quill-system
 """
+_LOG: Final = logging.getLogger(__name__)
 _QUIET = frozenset({"WaitingForSchedule", "WaitingForManual", "Suspended", "Deleting"})
 
 
@@ -46,6 +49,7 @@ def run(args: argparse.Namespace, *, now: datetime) -> int:
     began = time.monotonic()
     settings = settings_of(os.environ)
     cluster = connect(context=args.context, dry_run=args.dry_run)
+    now = _told(cluster.now() or now, own=now)
     tick = Tick(cluster, renderer(), now=now, namespace=args.namespace, dry_run=args.dry_run, settings=settings)
     outcomes = tick.run(settle=args.settle)
     seconds = time.monotonic() - began
@@ -54,6 +58,15 @@ def run(args: argparse.Namespace, *, now: datetime) -> int:
     else:
         _print(outcomes, cluster, seconds)
     return 3 if any(each.bug for each in outcomes) else int(any(each.unrecorded for each in outcomes))
+
+
+def _told(now: datetime, *, own: datetime) -> datetime:
+    """The time of the API server, which dates every object; whoever looks after this node hears if that has another."""
+    minutes = round((own - now).total_seconds() / 60)
+    if minutes:
+        distance = f"{format_duration(abs(minutes) * 60)} {'ahead of' if minutes > 0 else 'behind'}"
+        _LOG.warning("the clock of this node is %s that of the API server, by which this tick goes", distance)
+    return now
 
 
 def _print(outcomes: Sequence[Outcome], cluster: ApiServer, seconds: float) -> None:

@@ -1,9 +1,11 @@
 """``quill tick`` as a process: what it prints, its exit codes, and that a dry run changes nothing."""
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from reconciler.cli import build_parser
 from tests.cluster import ControlPlane
 
 pytestmark = pytest.mark.integration
@@ -77,7 +79,7 @@ def test_json_says_what_became_of_each_resource(busy, tick):
 def test_nothing_to_do_is_said_in_one_line(tick):
     code, output, errors = tick()
     assert (code, errors) == (0, "")
-    assert output.startswith("tick: nothing to do; 7 requests in ")
+    assert output.startswith("tick: nothing to do; 8 requests in ")
     assert len(output.splitlines()) == 1
 
 
@@ -90,6 +92,27 @@ def test_a_failed_backup_is_no_failed_tick(stage, tick):
     code, output, errors = tick()
     assert (code, errors) == (0, "")
     assert "nightly: Failed: WrongPassword: wrong password" in output
+
+
+@pytest.mark.parametrize(
+    ("ahead", "words"),
+    [(timedelta(hours=5), "5h0m0s ahead of that"), (timedelta(hours=-5), "5h0m0s behind that"), (timedelta(), "")],
+)
+def test_a_node_with_a_wrong_clock_goes_by_that_of_the_api_server(stage, monkeypatch, caplog, ahead, words):
+    """Else its Job would seem hours old, and be given up; or the run that was asked for hours from being recorded."""
+    monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(stage.kubeconfig))
+    arguments = build_parser(["tick"]).parse_args(["tick", "--namespace", stage.namespace])
+    stage.source(spec=NOW)
+    for _ in range(2):
+        began = datetime.now(UTC)
+        assert arguments.run(arguments, now=began + ahead) == 0
+    status = stage.status()
+    assert "latestMoverStatus" not in status
+    assert status["currentRun"]["attempt"] == 1
+    (changed,) = {datetime.fromisoformat(each["lastTransitionTime"]) for each in status["conditions"]}
+    assert abs(changed - began) < timedelta(minutes=1)
+    assert words in caplog.text
+    assert ("that of the API server, by which this tick goes" in caplog.text) is bool(ahead)
 
 
 class TestSetUp:
