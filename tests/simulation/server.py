@@ -83,6 +83,8 @@ class Server:
 
     def create_event(self, body):
         known = self._found(body)
+        if body["metadata"]["namespace"] not in self._namespaces:
+            return
         if known is None:
             self.create(body, manager="quill")
         elif counted := series(known.body, body):
