@@ -171,10 +171,11 @@ class Tick:
             rejected.status, rejected.generation, rejected.problems, now=self._now, fingerprint=fingerprint()
         )
         try:
-            if self._write(rejected, status):
-                self._tell(rejected, events.notes(rejected.status, status, action="Validate"))
+            self._write(rejected, status)
+            self._tell(rejected, events.notes(rejected.status, status, action="Validate"))
         except ClusterError as error:
-            return Outcome(resource=rejected, what="Error", message=str(error), unrecorded=True)
+            if not error.is_overtaken:
+                return Outcome(resource=rejected, what="Error", message=str(error), unrecorded=True)
         return Outcome(resource=rejected, what="Rejected", message=message)
 
     def _record(self, case: Case, *, goes_on: bool = False) -> Outcome:
@@ -186,8 +187,8 @@ class Tick:
         told = case.told
         written = listed.resource_version
         try:
-            if status != listed.status and not (written := self._write(listed, status)):
-                return Outcome(resource=listed, what=SUPERSEDED.reason, message=SUPERSEDED.message)
+            if status != listed.status:
+                written = self._write(listed, status)
             for gate in (part.gate for part in case.parts if part.gate):
                 self._steps.open_gate(gate)
             for part in case.parts:
@@ -223,7 +224,7 @@ class Tick:
         return True
 
     def _write(self, resource: Resource | Rejected, status: Status) -> str:
-        """Record a status over the one that was listed, as which version; empty when that, or the CR, is no more."""
+        """Record a status over the one that was listed, as which version."""
         metadata = {
             "name": resource.name,
             "namespace": resource.namespace,
@@ -235,10 +236,4 @@ class Tick:
             "metadata": metadata,
             "status": status_document(status),
         }
-        try:
-            written = self._cluster.apply(body, subresource="status")
-        except ClusterError as error:
-            if error.is_overtaken:
-                return ""
-            raise
-        return str(written["metadata"]["resourceVersion"])
+        return str(self._cluster.apply(body, subresource="status")["metadata"]["resourceVersion"])

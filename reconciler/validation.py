@@ -115,16 +115,12 @@ _Validator: Final = cast(
 def _envelope(kind: Kind) -> Draft202012Validator:
     """All but spec and status: the spec has its own validator, the status no reader but Quill."""
     whole = schema(kind)
-    return _validator({**whole, "properties": {**whole["properties"], "spec": True, "status": True}})
+    return _Validator(_with_judges({**whole, "properties": {**whole["properties"], "spec": True, "status": True}}))
 
 
 @lru_cache(maxsize=2)
 def _spec(kind: Kind) -> Draft202012Validator:
-    return _validator(schema(kind)["properties"]["spec"])
-
-
-def _validator(rules: Mapping[str, Any]) -> Draft202012Validator:
-    return _Validator(_with_judges(rules))
+    return _Validator(_with_judges(schema(kind)["properties"]["spec"]))
 
 
 def _with_judges(node: Any) -> Any:  # noqa: ANN401 - a schema is JSON

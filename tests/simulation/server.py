@@ -82,9 +82,9 @@ class Server:
         return self._put(_key(body), stored.about, fields, owners)
 
     def create_event(self, body):
-        known = self._found(body)
         if body["metadata"]["namespace"] not in self._namespaces:
             return
+        known = self._found(body)
         if known is None:
             self.create(body, manager="quill")
         elif counted := series(known.body, body):
