@@ -38,15 +38,13 @@ PACKAGES = {
     "versitygw": ("versitygw", "github.com/versity/versitygw/cmd/versitygw"),
     "kube-state-metrics": ("kube-state-metrics", "k8s.io/kube-state-metrics/v2"),
     "csi-sanity": ("csi-sanity", "github.com/kubernetes-csi/csi-test/v5/cmd/csi-sanity"),
-    "argo-diff": ("argo-diff", "."),
-    "argo-lua": ("argo-lua", "."),
+    "argo-cd": ("argo-cd", "."),
     "kubeconform": ("kubeconform", "github.com/yannh/kubeconform/cmd/kubeconform"),
+    "kustomize": ("argo-cd", "sigs.k8s.io/kustomize/kustomize/v5"),
     "kustomize-controller": ("kustomize-controller", "github.com/fluxcd/kustomize-controller"),
 }
 CONTROL_PLANE = ("etcd", "kube-apiserver")
-_OTHERS = frozenset(
-    {"argo-diff", "argo-lua", "csi-sanity", "kube-state-metrics", "kubeconform", "kustomize-controller"}
-)
+_OTHERS = frozenset({"argo-cd", "csi-sanity", "kube-state-metrics", "kubeconform", "kustomize", "kustomize-controller"})
 """What is tested with, beside the cluster."""
 NODE = tuple(name for name in PACKAGES if name not in _OTHERS)
 

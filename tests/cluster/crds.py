@@ -10,6 +10,7 @@ from tests.cluster.paths import GO_MODULES, cache
 
 SNAPSHOTS = "github.com/kubernetes-csi/external-snapshotter/client/v8"
 FLUX = "github.com/fluxcd"
+ARGOCD = "github.com/argoproj/argo-cd/v3"
 
 
 def snapshot_crds() -> list[Path]:
@@ -24,7 +25,17 @@ def flux_crds() -> list[Path]:
     return [*sources, *kustomizations]
 
 
-def _definitions(folder: str, module: str, pattern: str) -> list[Path]:
+def argocd_manifests() -> tuple[list[Path], list[Path]]:
+    """The definitions of Argo CD, and the ConfigMaps and the Secret that an installation of it has."""
+    files = _definitions("argo-cd", ARGOCD, "manifests/crds/app*-crd.yaml", "manifests/base/config/argocd-*.yaml")
+    return [each for each in files if _is_definition(each)], [each for each in files if not _is_definition(each)]
+
+
+def _is_definition(file: Path) -> bool:
+    return file.stem.endswith("-crd")
+
+
+def _definitions(folder: str, module: str, *patterns: str) -> list[Path]:
     digest = hashlib.sha256()
     for name in ("go.mod", "go.sum"):
         digest.update((GO_MODULES / folder / name).read_bytes())
@@ -33,7 +44,8 @@ def _definitions(folder: str, module: str, pattern: str) -> list[Path]:
         if not kept.exists():
             unfinished = kept.with_suffix(".unfinished")
             unfinished.mkdir(parents=True, exist_ok=True)
-            for file in builds.source(folder, module).glob(pattern):
+            source = builds.source(folder, module)
+            for file in (each for pattern in patterns for each in source.glob(pattern)):
                 shutil.copyfile(file, unfinished / file.name)
             unfinished.rename(kept)
     return sorted(kept.glob("*.yaml"))

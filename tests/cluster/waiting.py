@@ -1,6 +1,7 @@
 """Waiting with a deadline: nothing in the cluster sleeps for a guessed time, and a timeout says where to look."""
 
 import http.client
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +28,15 @@ def answers(host: str, port: int, path: str = "/") -> bool:
         return False
     finally:
         connection.close()
+    return True
+
+
+def is_open(host: str, port: int) -> bool:
+    """Whether somebody listens there."""
+    try:
+        socket.create_connection((host, port), timeout=2).close()
+    except OSError:
+        return False
     return True
 
 

@@ -18,6 +18,7 @@ PROGRAMS = (
 )  # fmt: skip
 _BEGINS = re.compile(rf"({'|'.join(PROGRAMS)})(\s|$)")
 _FENCE = re.compile(r"(?P<indent> *)```(?P<language>[\w+-]*)(?: title=\"(?P<title>[^\"]+)\")?\s*$")
+_TAB = re.compile(r'=== "(?P<tab>[^"]+)"$')
 _SKIP = re.compile(r"\s*<!-- not run: (?P<why>.+?) -->\s*$")
 _REMARK = re.compile(r"\s{2,}(?![\s|&]).*$")
 """What stands behind a command with two spaces or more between, for people."""
@@ -25,13 +26,14 @@ _REMARK = re.compile(r"\s{2,}(?![\s|&]).*$")
 
 @dataclass(frozen=True)
 class Block:
-    """A code block; ``line`` is that of its first line."""
+    """A code block; ``line`` is that of its first line, ``tab`` that in which it stands."""
 
     line: int
     language: str
     title: str
     text: str
     skipped: str
+    tab: str
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class File:
 
     name: str
     text: str
+    tab: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class Command:
     text: str
     shown: str = ""
     skipped: str = ""
+    tab: str = ""
 
     @property
     def is_offline(self) -> bool:
@@ -77,21 +81,23 @@ def steps(page: Path) -> list[File | Command]:
 def blocks(text: str) -> Iterator[Block]:
     """The code blocks of a page, fenced or indented."""
     lines = text.splitlines()
-    number, skipped = 0, ""
+    number, skipped, tab = 0, "", ""
     while number < len(lines):
         line = lines[number]
+        if line and not line.startswith(" "):
+            tab = match["tab"] if (match := _TAB.match(line)) else ""
         if match := _SKIP.match(line):
             skipped = match["why"]
         elif match := _FENCE.match(line):
             end = next(n for n in range(number + 1, len(lines)) if lines[n].strip() == "```")
             body = textwrap.dedent("\n".join(lines[number + 1 : end]))
-            yield Block(number + 2, match["language"], match["title"] or "", body, skipped)
+            yield Block(number + 2, match["language"], match["title"] or "", body, skipped, tab)
             number, skipped = end, ""
         elif line.startswith("    ") and not lines[number - 1].strip() and not _is_within_tab(lines, number):
             end = next(
                 (n for n in range(number, len(lines)) if lines[n] and not lines[n].startswith("    ")), len(lines)
             )
-            yield Block(number + 1, "", "", textwrap.dedent("\n".join(lines[number:end])), skipped)
+            yield Block(number + 1, "", "", textwrap.dedent("\n".join(lines[number:end])), skipped, tab)
             number, skipped = end - 1, ""
         elif line.strip():
             skipped = ""
@@ -106,7 +112,7 @@ def _is_within_tab(lines: list[str], number: int) -> bool:
 
 def _steps(block: Block) -> Iterator[File | Command]:
     if block.title:
-        yield File(block.title, block.text + "\n")
+        yield File(block.title, block.text + "\n", block.tab)
         return
     lines = block.text.splitlines()
     for index, line in enumerate(lines):
@@ -116,7 +122,7 @@ def _steps(block: Block) -> Iterator[File | Command]:
         )  # fmt: skip
         if wanted:
             shown = _until_next(lines[index + 1 :]) if prompted else ""
-            yield Command(block.line + index, _REMARK.sub("", text).strip(), shown, block.skipped)
+            yield Command(block.line + index, _REMARK.sub("", text).strip(), shown, block.skipped, block.tab)
 
 
 def _until_next(lines: list[str]) -> str:

@@ -1,10 +1,13 @@
-"""docs/tutorial.md, typed as it stands: from an empty repository to a restored volume.
+"""docs/tutorial.md, typed as it stands: from an empty repository to a restored volume, by each of its tabs.
 
-Only what the reader has of their own is put in: where Quill's manifests and images are, and the values of the Secret.
-Of the tabs it is kubectl's; the others are not run, and say so. Ticks come every second instead of every minute.
+Only what the reader has of their own is put in: where Quill's manifests and images are, the values of the Secret, and
+for Flux and Argo CD, which run beside the cluster, a Git repository. Ticks come every second instead of every minute.
 """
 
 import os
+import re
+import subprocess
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pytest
@@ -12,12 +15,16 @@ import yaml
 
 from reconciler.tick import Tick
 from tests import cluster
+from tests.cluster.argocd import ArgoCD
+from tests.cluster.cluster import control_plane
+from tests.cluster.flux import Flux
 from tests.docs.commands import ROOT, File, steps
 from tests.docs.running import Scratch, meanwhile
 from tests.e2e.stage import IMAGES, Repository, kubectl
 
 pytestmark = [pytest.mark.e2e, pytest.mark.alone]
-OVERLAY = "https://git.example/quill//kustomize/overlays/cluster?ref=v0.1.0"
+OURS = re.compile(r"https://git\.example/quill//(?P<path>kustomize/\S+)\?ref=v0\.1\.0")
+FLUX = "flux-system"
 
 
 @pytest.fixture
@@ -31,41 +38,101 @@ def repository():
 @pytest.fixture
 def shop(quill):
     """The namespace goes with the test, and the CronJob, which the tutorial wakes, sleeps again."""
-    kubectl("delete", "namespace", "shop", "--ignore-not-found")
+    kubectl("delete", "namespace", "shop", FLUX, "argocd", "--ignore-not-found")
     yield
     kubectl("delete", "namespace", "shop", "--ignore-not-found", "--wait=false")
     quill.install()
 
 
-def test_every_command_of_the_tutorial_works(quill, shop, repository, tmp_path):  # noqa: ARG001 - shop goes with it
+@contextmanager
+def by_hand(_):
+    yield {}
+
+
+@contextmanager
+def by_flux(scratch):
+    """The definitions and Quill itself stay: other tests need them."""
+    kubectl("create", "namespace", FLUX)
+    with Flux(control_plane()) as flux:
+        try:
+            yield {
+                "git push": lambda _: flux.publish(FLUX, FLUX, committed(scratch.folder)),
+                "flux bootstrap": lambda _: flux.kustomization(FLUX, FLUX, source=FLUX, path="./flux", prune=False),
+                "flux reconcile": lambda words: reconcile(flux, words[3]),
+            }
+        finally:
+            kubectl(
+                "patch", "kustomization", "quill", f"-n={FLUX}", "--type=merge", '--patch={"spec": {"prune": false}}'
+            )
+    kubectl("delete", "namespace", FLUX)
+
+
+def reconcile(flux, name):
+    flux.reconcile(FLUX, name)
+    assert flux.outcome(FLUX, name, timeout=300).ready
+
+
+@contextmanager
+def by_argo_cd(_):
+    """What is committed is at once in the repository that it reads."""
+    with ArgoCD(control_plane()):
+        yield {"git push": lambda _: None}
+    kubectl("delete", "namespace", "argocd")
+
+
+TABS = {"kubectl": by_hand, "Flux": by_flux, "Argo CD": by_argo_cd}
+
+
+@pytest.mark.parametrize("tab", TABS)
+def test_every_command_of_the_tutorial_works(tab, quill, shop, repository, tmp_path):  # noqa: ARG001 - shop goes with it
     (tmp_path / "here").mkdir()
     scratch = Scratch(tmp_path / "here", empty=True, KUBECONFIG=str(cluster.kubeconfig()))
-    with ticking(quill):
-        for step in steps(ROOT / "docs" / "tutorial.md"):
+    with TABS[tab](scratch) as instead, ticking(quill):
+        for step in (each for each in steps(ROOT / "docs" / "tutorial.md") if each.tab in ("", tab)):
             if isinstance(step, File):
-                scratch.write(own(step, scratch.folder, repository))
-            elif not step.skipped:
-                scratch.run(step)
+                scratch.write(own(step, scratch, repository))
+            elif step.skipped:
+                words = step.text.split()
+                instead[" ".join(words[:2])](words)
+            else:
+                scratch.run(step, timeout=300)
     assert len(repository.snapshots()) == 1
 
 
-def own(file, folder, repository):
+def own(file, scratch, repository):
     """The file with what is the reader's own."""
-    documents = list(yaml.safe_load_all(file.text))
+    if OURS.search(file.text):
+        return installed(file, scratch)
+    text = file.text.replace("ssh://git@git.example/cluster", f"file://{scratch.folder}")
+    documents = list(yaml.safe_load_all(text))
     for document in documents:
         if document["kind"] == "Secret":
             document["stringData"] = repository.env
-        if OVERLAY in document.get("resources", ()):
-            below = os.path.relpath(ROOT / "kustomize" / "overlays" / "cluster", (folder / file.name).parent.resolve())
-            document["resources"] = [below]
-            document["images"] = [
-                {"name": name, "newName": image.rpartition(":")[0], "newTag": image.rpartition(":")[2]}
-                for name, image in IMAGES.items()
-            ]
         if document["kind"] == "Deployment":
             (container,) = document["spec"]["template"]["spec"]["containers"]
             container |= {"image": cluster.MOVER, "imagePullPolicy": "Never"}
     return File(file.name, yaml.safe_dump_all(documents))
+
+
+def installed(file, scratch):
+    """Quill itself, built from this checkout: nobody here could fetch its manifests from elsewhere."""
+    folder = (scratch.folder / file.name).parent
+    text = OURS.sub(lambda found: os.path.relpath(ROOT / found["path"], folder.resolve()), file.text)
+    whole = yaml.safe_load(text)
+    whole["images"] = [
+        {"name": name, "newName": image.rpartition(":")[0], "newTag": image.rpartition(":")[2]}
+        for name, image in IMAGES.items()
+    ]
+    scratch.write(File(file.name, yaml.safe_dump(whole)))
+    scratch.write(File(f"{folder.name}/install.yaml", kubectl("kustomize", str(folder))))
+    head = {key: whole[key] for key in ("apiVersion", "kind")}
+    return File(file.name, yaml.safe_dump({**head, "resources": ["install.yaml"]}))
+
+
+def committed(folder):
+    """What is in Git, by name."""
+    done = subprocess.run(["git", "ls-files"], cwd=folder, capture_output=True, text=True, check=True)
+    return {name: (folder / name).read_text() for name in done.stdout.splitlines()}
 
 
 def ticking(quill):

@@ -1,10 +1,9 @@
-"""What Argo CD makes of Quill's resources: health, actions, differences, what it would prune or complain of.
+"""What Argo CD's scripts make of Quill's resources: health and actions. test_argocd_sync.py has the rest.
 
 After a change that is meant, `UPDATE_GOLDEN=1 .venv/bin/pytest -m integration tests/integration/test_argocd.py` records
 the resources and what is expected of them anew; read the difference. `make argocd` writes actions.yaml.
 """
 
-import copy
 import os
 import re
 
@@ -13,8 +12,6 @@ import yaml
 
 from tests import argocd
 from tests.argocd import CUSTOMIZATIONS
-from tests.cluster.builds import build
-from tests.integration.stage import CHILDREN, UNREACHABLE
 from tests.integration.states import NAMES, STATES, UNSEEN, recorded
 
 pytestmark = pytest.mark.integration
@@ -23,11 +20,6 @@ REQUESTED = "scribe.backube/sync-requested-at"
 PAUSED = "scribe.backube/paused"
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 BUTTONS = {"pause": "Pause", "resume": "Resume", "sync-now": "Sync now"}
-
-
-@pytest.fixture(autouse=True, scope="session")
-def binaries():
-    build(["argo-diff", "argo-lua"])
 
 
 def script(kind, *path):
@@ -72,10 +64,10 @@ def test_every_state_has_a_health_and_its_words(kind):
 
 
 @pytest.mark.parametrize("kind", NAMES)
-def test_its_health_script_says_so(kind):
+def test_its_health_script_says_so(lua, kind):
     folder = CUSTOMIZATIONS / kind
     tests = loaded(folder, "health_test.yaml")["tests"]
-    found = [argocd.health(script(kind, "health.lua"), loaded(folder, each["inputPath"])) for each in tests]
+    found = [lua.health(script(kind, "health.lua"), loaded(folder, each["inputPath"])) for each in tests]
     assert found == [each["healthStatus"] for each in tests]
     assert {each["inputPath"] for each in tests} == {f"testdata/{each.name}" for each in folder.glob("testdata/*")}
 
@@ -114,16 +106,16 @@ def _metadata(state):
 
 
 @pytest.mark.parametrize("kind", NAMES)
-def test_the_actions_of_its_own_test_file_do_what_they_say(kind):
+def test_the_actions_of_its_own_test_file_do_what_they_say(lua, kind):
     folder = CUSTOMIZATIONS / kind / "actions"
     tests = loaded(folder, "action_test.yaml")
     for each in tests["discoveryTests"]:
-        found = argocd.actions(script(kind, "actions", "discovery.lua"), loaded(folder, each["inputPath"]))
+        found = lua.actions(script(kind, "actions", "discovery.lua"), loaded(folder, each["inputPath"]))
         assert found == each["result"]
         assert {each["name"] for each in found} == {each.parent.name for each in folder.glob("*/action.lua")}
     for each in tests["actionTests"]:
         before = loaded(folder, each["inputPath"])
-        after = argocd.acted(script(kind, "actions", each["action"], "action.lua"), before)
+        after = lua.acted(script(kind, "actions", each["action"], "action.lua"), before)
         expected = loaded(folder, each["expectedOutputPath"])
         assert _timeless(after) == expected
 
@@ -149,140 +141,6 @@ def _timeless(body):
         pytest.param("return 'Healthy'", id="a-table"),
     ],
 )
-def test_scripts_have_no_more_than_argo_cd_gives_them(text):
+def test_scripts_have_no_more_than_argo_cd_gives_them(lua, text):
     with pytest.raises(argocd.LuaError):
-        argocd.run_lua(text, {})
-
-
-# --- in sync
-
-
-WAYS = {"server-side": argocd.sync, "client-side": argocd.first_sync}
-SAME = {"clientSide": {}, "serverSide": {}}
-
-
-def applied(stage, kind, way="server-side"):
-    """A resource of Git, as a sync applies it."""
-    restic = {"resticConfig": "repository", "copyMethod": "Snapshot"}
-    spec = {"trigger": stage.trigger}
-    if kind == "ReplicationSource":
-        restic |= {"resticArg": "backup", "verify": {"schedule": stage.schedule}}
-        spec |= {"sourcePVC": "data"}
-    else:
-        restic |= {"resticArg": "restore", "capacity": "1024Mi", "accessModes": ["ReadWriteOnce"]}
-    metadata = {"name": NAMES[kind], "namespace": stage.namespace}
-    body = {"apiVersion": "scribe.backube/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec}
-    desired = argocd.tracked({**body, "spec": {**spec, "restic": restic}})
-    WAYS[way](stage.api, desired)
-    return desired
-
-
-def life(stage):
-    """A run whose first attempt fails, and whatever follows a good one; after each tick a look."""
-    stage.tick(after=-60)
-    yield
-    for report, begins in ((UNREACHABLE, 0), (None, 120)):
-        stage.tick(after=begins)
-        yield
-        stage.take_snapshots()
-        stage.tick(after=begins + 5)
-        yield
-        stage.run_movers(*[report] if report else [])
-        for after in (10, 15):
-            stage.tick(after=begins + after)
-            stage.take_snapshots()
-            yield
-        for each in NAMES.items():
-            if stage.list(each[0]):
-                stage.started_a_minute_ago(*each)
-    stage.tick(after=150)
-    yield
-
-
-def others(stage):
-    """What is in the namespace beside the resources and the application's own claim."""
-    found = [each for kind in (*CHILDREN, "Pod", "Event") for each in stage.list(kind)]
-    return [each for each in found if each["metadata"]["name"] != "data"]
-
-
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("kind", NAMES)
-def test_no_tick_makes_a_difference_or_anything_to_prune_or_complain_of(stage, kind, way):
-    desired, seen = applied(stage, kind, way), set()
-    for _ in life(stage):
-        live = stage.get(kind, NAMES[kind])
-        assert argocd.differences(stage.kubeconfig, desired, live) == SAME
-        if way == "server-side":
-            assert argocd.sync(stage.api, desired)["metadata"]["resourceVersion"] == live["metadata"]["resourceVersion"]
-        for each in others(stage):
-            seen.add(each["kind"])
-            assert not argocd.is_prunable(each)
-            assert not argocd.is_orphaned(each)
-    assert stage.status(NAMES[kind], kind)["lastSyncTime"]
-    assert seen == {*CHILDREN, "Pod", "Event"}
-
-
-def test_an_image_that_outlives_its_resource_is_complained_of_unless_the_patch_is_used(stage):
-    desired = applied(stage, "ReplicationDestination")
-    for _ in life(stage):
-        pass
-    image = stage.only("VolumeSnapshot")
-    assert desired["metadata"]["name"] in image["metadata"]["ownerReferences"][0]["name"]
-    del image["metadata"]["ownerReferences"]  # what the garbage collector does where a deletion orphans
-    patch = loaded(argocd.COMPONENT, "orphaned-resources.yaml")
-    assert argocd.is_orphaned(image)
-    assert not argocd.is_orphaned(image, patch["spec"]["orphanedResources"]["ignore"])
-
-
-@pytest.mark.parametrize("way", WAYS)
-def test_a_difference_is_seen(stage, way):
-    """What finds none can find one."""
-    desired = applied(stage, "ReplicationSource", way)
-    stage.edit("ReplicationSource", "nightly", sourcePVC="elsewhere")
-    live = stage.get("ReplicationSource", "nightly")
-    there = {"spec": {"sourcePVC": "data"}}
-    assert argocd.differences(stage.kubeconfig, desired, live) == {"clientSide": there, "serverSide": there}
-    stray = copy.deepcopy(live)
-    assert argocd.is_prunable(stray)
-    stray["metadata"] |= {"annotations": {}, "labels": {}}
-    assert argocd.is_orphaned(stray)
-
-
-# --- actions on a resource that lives
-
-
-def act(stage, kind, action):
-    """Somebody presses a button: what is sent to the API server."""
-    live = stage.get(kind, NAMES[kind])
-    after = argocd.acted(script(kind, "actions", action, "action.lua"), live)
-    patch = argocd.merge_patch(live, after)
-    stage.api.merge(kind, stage.namespace, NAMES[kind], patch)
-    return patch
-
-
-@pytest.mark.parametrize("kind", NAMES)
-def test_a_pause_survives_self_heal_until_it_is_ended(stage, kind):
-    desired, name = applied(stage, kind), NAMES[kind]
-    stage.tick(after=-60)
-    assert act(stage, kind, "pause") == {"metadata": {"annotations": {PAUSED: "true"}}}
-    argocd.sync(stage.api, desired)
-    stage.tick()
-    assert stage.list("Job") == []
-    assert stage.condition("Ready", name, kind)[:2] == ("True", "Suspended")
-    live = stage.get(kind, name)
-    assert argocd.differences(stage.kubeconfig, desired, live) == SAME
-    assert act(stage, kind, "resume") == {"metadata": {"annotations": {PAUSED: None}}}
-    stage.tick(after=5)
-    assert stage.condition("Ready", name, kind)[1] == "WaitingForSchedule"
-
-
-@pytest.mark.parametrize("kind", NAMES)
-def test_a_sync_now_is_a_run_and_no_difference(stage, kind):
-    desired = applied(stage, kind)
-    stage.tick(after=-60)
-    (when,) = act(stage, kind, "sync-now")["metadata"]["annotations"].values()
-    argocd.sync(stage.api, desired)
-    stage.tick(after=-50)
-    assert stage.only("Job")["metadata"]["annotations"]["scribe.backube/run"] == f"request:{when}"
-    live = stage.get(kind, NAMES[kind])
-    assert argocd.differences(stage.kubeconfig, desired, live) == SAME
+        lua.health(text, {})
