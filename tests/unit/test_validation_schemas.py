@@ -59,6 +59,17 @@ def test_a_rule_between_fields_is_there_for_editors_and_for_the_api_server(node)
     """A rule about a change is the API server's alone: a file has no past."""
     rules = [each for each in node.get("x-kubernetes-validations", ()) if "oldSelf" not in each["rule"]]
     assert len(node.get("allOf", ())) == len(rules)
+    for ours, theirs in zip(node.get("allOf", ()), rules, strict=True):
+        assert set(messages(ours)) <= {theirs["message"]}
+
+
+def messages(part):
+    """What editors say where a part of a rule is not met."""
+    for name, inner in part.items() if isinstance(part, dict) else enumerate(part):
+        if name == "errorMessage":
+            yield inner
+        elif isinstance(inner, dict | list):
+            yield from messages(inner)
 
 
 @pytest.mark.parametrize("kind", list(Kind))
