@@ -70,6 +70,41 @@ def test_a_namespace_comes_back_from_git_and_what_is_pruned_leaves_nothing(flux,
     assert stage.repository.locks() == []
 
 
+def test_wait_tells_what_became_of_each_resource(flux, stage):
+    """In one commit, with real movers; docs/flux.md has the table."""
+    stage.claim()
+    stage.secret()
+    stage.secret("lockout", RESTIC_PASSWORD="another")
+    commit = {
+        "scheduled": nightly("scheduled", {"schedule": "0 0 1 1 *"}),
+        "paused": nightly("paused", {"runOnCreate": True}, paused=True),
+        "backed-up": nightly("backed-up", {"runOnCreate": True}),
+        "impossible": nightly("impossible", {"schedule": "30 2 31 2 *"}),
+        "locked-out": nightly("locked-out", {"runOnCreate": True}, secret="lockout"),
+        "missing": nightly("missing", {"runOnCreate": True}, secret="forgotten"),
+    }
+    flux.publish(stage.namespace, "repository", {f"{name}/source.yaml": text for name, text in commit.items()})
+    for name in commit:
+        flux.kustomization(stage.namespace, name, source="repository", path=f"./{name}", wait=True, timeout="10m",
+                           targetNamespace=stage.namespace)  # fmt: skip
+    wait_until("all resources", lambda: stage.names(SOURCE) == {*commit})
+    stage.tick_until("two ends", lambda: stage.is_over("backed-up") and stage.condition("locked-out", "Stalled"))
+    outcomes = {name: flux.outcome(stage.namespace, name) for name in commit if name != "missing"}
+    assert {name: each.ready for name, each in outcomes.items()} == {
+        "scheduled": True, "paused": True, "backed-up": True, "impossible": False, "locked-out": False,
+    }  # fmt: skip
+    assert all("status: 'Failed'" in each.message for each in outcomes.values() if not each.ready)
+    assert flux.is_waiting(stage.namespace, "missing")
+    stage.secret("forgotten")
+    stage.tick_until("its end", lambda: stage.is_over("missing"))
+    assert flux.outcome(stage.namespace, "missing").ready
+
+
+def nightly(name, trigger, *, secret="restic", **spec):
+    restic = {"resticConfig": secret, "resticArg": "backup", "copyMethod": "Snapshot"}
+    return manifest(API, SOURCE, name, spec={"sourcePVC": "data", "trigger": trigger, "restic": restic, **spec})
+
+
 def _example():
     documents = yaml.safe_load_all((ROOT / "examples" / "flux" / "shop.yaml").read_text())
     return {each["metadata"]["name"]: each["spec"] for each in documents}
