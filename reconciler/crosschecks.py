@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import product
 from pathlib import PurePath
 from typing import Final
 
@@ -56,6 +57,9 @@ _Shelf = tuple[str, str, str]
 _Sizes = defaultdict[tuple[str, str], list[int]]
 """By namespace and name of a claim: one that differs between two overlays has several, and the benefit of the doubt."""
 
+_Sources = defaultdict[tuple[tuple[str, str], str | None, str | None], list[Resource]]
+"""By repository, host and namespace; without either of the latter two those of all."""
+
 
 def needs_claims(placed: Iterable[Placed]) -> bool:
     """Whether sizes of claims matter: there is a source, and a destination of what it saves."""
@@ -100,7 +104,9 @@ def _is_beside_the_point(path: Path) -> bool:
 def _volumes(namespace: str, resource: Resource, inventory: Inventory) -> tuple[Resource, ...]:
     """A resource for each claim that it is for; one whose claims are in no file is taken to have one."""
     selector = resource.spec.source_selector
-    found = inventory.selected(namespace, selector) if selector else ()
+    if not selector:
+        return (resource,)
+    found = inventory.selected(namespace, selector)
     return with_volumes(replace(resource, selected=dict.fromkeys(found or _UNKNOWN, resource.created)))
 
 
@@ -155,7 +161,7 @@ def _schedules(resources: Iterable[Resource]) -> Iterator[tuple[Resource, Proble
         exclusive = [each for each in parts if each.spec.action in EXCLUSIVE]
         shelves: defaultdict[_Shelf, list[Resource]] = defaultdict(list)
         for each in parts if exclusive else ():
-            shelves[_shelf(each)].append(each)
+            shelves[_shelf(each)] += [each] if _time(each)[0] else []
         said: set[frozenset[Key]] = set()
         for one in exclusive:
             candidates = (each for shelf in _near(_shelf(one), shelves) for each in shelves[shelf])
@@ -213,11 +219,12 @@ def _capacities(resources: Iterable[Resource], claims: Iterable[Volume]) -> Iter
     sizes: _Sizes = defaultdict(list)
     for claim in claims:
         sizes[claim.namespace, claim.name].append(claim.capacity)
-    sources: defaultdict[tuple[str, str], list[Resource]] = defaultdict(list)
+    sources: _Sources = defaultdict(list)
     for each in resources if sizes else ():
-        sources[_repository(each)] += [each] if each.spec.action is Action.BACKUP else []
+        for host, namespace in product({host_of(each), None}, (each.namespace, None)):
+            sources[_repository(each), host, namespace] += [each] if each.spec.action is Action.BACKUP else []
     for each in resources if sizes else ():
-        if each.kind is Kind.DESTINATION and (source := _source_of(each, sources[_repository(each)])):
+        if each.kind is Kind.DESTINATION and (source := _source_of(each, sources)):
             found = _capacity(each, source, sizes)
             yield from [(each, found)] if found else []
 
@@ -240,9 +247,8 @@ def _capacity(destination: Resource, source: Resource, sizes: _Sizes) -> Problem
     return Problem(path, sentence, rule="capacity")
 
 
-def _source_of(destination: Resource, sources: Iterable[Resource]) -> Resource | None:
+def _source_of(destination: Resource, sources: _Sources) -> Resource | None:
     """The one of its Secret's sources whose snapshots a destination restores, as far as names tell."""
-    host = host_of(destination)
-    found = [each for each in sources if host in (None, host_of(each))]
-    near = [each for each in found if each.namespace == destination.namespace] or found
-    return near[0] if len(near) == 1 else None
+    repository, host = _repository(destination), host_of(destination)
+    found = sources[repository, host, destination.namespace] or sources[repository, host, None]
+    return found[0] if len(found) == 1 else None

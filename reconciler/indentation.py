@@ -34,14 +34,14 @@ def repair(node: yaml.Node, schema: Mapping[str, Any], path: str = "") -> Iterat
     fields = schema.get("properties", {})
     if not isinstance(node, yaml.MappingNode) or not fields:
         return
-    for key, child in list(node.value):
+    for key in [key for key, child in node.value if is_null(child)]:
         below = fields.get(key_name(key), {}).get("properties", {}).keys() - fields.keys()
         strays = [pair for pair in node.value if key_name(pair[0]) in below]
-        if is_null(child) and strays:
+        if strays:
             yield mistake(key, _problem(path + key_name(key), strays))
             moved = yaml.MappingNode(f"{TAG}map", strays, strays[0][0].start_mark, strays[0][0].end_mark)
             node.value[:] = [(key, moved) if pair[0] is key else pair for pair in node.value if pair not in strays]
-    for key, child in node.value:
+    for key, child in [pair for pair in node.value if isinstance(pair[1], yaml.MappingNode)]:
         yield from repair(child, fields.get(key_name(key), {}), f"{path}{key_name(key)}.")
 
 

@@ -4,7 +4,8 @@ A file that is not YAML, or a template, is somebody else's and brings nothing.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -29,17 +30,31 @@ Name = tuple[str, str]
 """Namespace and name; a namespace that the file leaves to kustomize or kubectl is empty."""
 
 
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Names of one kind of object: the namespaces that have each, and patterns of what is only known in part."""
+
+    plain: Mapping[str, Collection[str]] = field(default_factory=dict)
+    patterns: tuple[tuple[str, re.Pattern[str]], ...] = ()
+
+    def may_have(self, namespace: str, name: str) -> bool:
+        """Whether one of them may be the one that is meant."""
+        return any(_same(namespace, space) for space in self.plain.get(name, ())) or any(
+            _same(namespace, space) and known.fullmatch(name) for space, known in self.patterns
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inventory:
-    """What there is. ``claim_names`` are those of claims; a StatefulSet makes its own, so these are patterns.
+    """What there is. ``claim_names`` are those of claims and of what a StatefulSet makes for itself.
 
     ``claim_labels`` has those of claims in the files and of claims that a StatefulSet will have made by itself.
     """
 
     claims: tuple[Volume, ...] = ()
     claim_labels: tuple[tuple[Name, Mapping[str, Any]], ...] = ()
-    claim_names: tuple[Name, ...] = ()
-    secret_names: frozenset[Name] = frozenset()
+    claim_names: Names = Names()
+    secret_names: Names = Names()
     pod_templates: Mapping[Name, Mapping[str, Any]] = field(default_factory=dict)
 
     def has_pod_template(self, namespace: str, name: str) -> bool:
@@ -48,11 +63,11 @@ class Inventory:
 
     def has_secret(self, namespace: str, name: str) -> bool:
         """Whether a Secret, or what a controller makes one of, may be the one that is meant."""
-        return any(may_be(known, name) and _same(namespace, space) for space, known in self.secret_names)
+        return self.secret_names.may_have(namespace, name)
 
     def has_claim(self, namespace: str, name: str) -> bool:
         """Whether a claim, or a StatefulSet's template of it, may be the one that is meant."""
-        return any(_same(namespace, space) and re.fullmatch(known, name) for space, known in self.claim_names)
+        return self.claim_names.may_have(namespace, name)
 
     def may_select(self, namespace: str, selector: Sequence[Requirement]) -> bool:
         """Whether a selector takes a claim, or may take one whose labels are still to be filled in."""
@@ -73,8 +88,9 @@ def read(contents: Iterable[Content]) -> Inventory:
     """What the files bring along."""
     claims: list[Volume] = []
     claim_names: list[Name] = []
+    claim_patterns: list[Name] = []
     labels: list[tuple[Name, Mapping[str, Any]]] = []
-    secret_names: set[Name] = set()
+    secret_names: list[Name] = []
     pod_templates: dict[Name, Mapping[str, Any]] = {}
     for raw in _objects(contents):
         namespace, name = _name(raw)
@@ -83,22 +99,32 @@ def read(contents: Iterable[Content]) -> Inventory:
                 metadata = {**raw["metadata"], "namespace": namespace or "default"}
                 if not any(_is_of_size(path) for path in unknown(raw)):
                     claims.append(parse_volume({**raw, "metadata": metadata}))
-                claim_names.append((namespace, pattern(name)))
+                claim_names.append((namespace, name))
                 labels.append(((namespace, name), mapping_at(raw, "metadata", "labels")))
             case "StatefulSet" if name:
-                claim_names += [(namespace, rf"{pattern(claim)}-{pattern(name)}-\d+") for claim, _ in _templates(raw)]
+                made = [rf"{pattern(claim)}-{pattern(name)}-\d+" for claim, _ in _templates(raw)]
+                claim_patterns += [(namespace, each) for each in made]
                 labels += [((namespace, claim), of_it) for claim, of_it in _made_by(raw, name)]
             case "PodTemplate" if name:
                 pod_templates[namespace, name] = raw
             case str() as kind if kind in _SECRETS:
-                secret_names |= {(namespace, each) for each in (name, *_targets(raw)) if each}
+                secret_names += [(namespace, each) for each in (name, *_targets(raw)) if each]
     return Inventory(
         claims=tuple(claims),
         claim_labels=tuple(labels),
-        claim_names=tuple(claim_names),
-        secret_names=frozenset(secret_names),
+        claim_names=_names(claim_names, claim_patterns),
+        secret_names=_names(secret_names),
         pod_templates=pod_templates,
     )
+
+
+def _names(known: Iterable[Name], patterns: Iterable[Name] = ()) -> Names:
+    """To be asked thousands of times, so that only what has a pattern is looked at one by one."""
+    plain: defaultdict[str, set[str]] = defaultdict(set)
+    for namespace, name in known:
+        plain[name].add(namespace)
+    patterns = [*((namespace, pattern(name)) for namespace, name in known if is_unknown(name)), *patterns]
+    return Names(plain, tuple((namespace, re.compile(each)) for namespace, each in dict.fromkeys(patterns)))
 
 
 def _name(raw: Mapping[str, Any]) -> Name:

@@ -39,8 +39,9 @@ def pattern(text: str) -> str:
 
 def unknown(value: object, at: Path = ()) -> Iterator[Path]:
     """Where a document holds text that is still to be filled in; a mapping with such a key may hold anything."""
-    if isinstance(value, str) and is_unknown(value):
-        yield at
+    if isinstance(value, str):
+        if is_unknown(value):
+            yield at
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from unknown(item, (*at, index))

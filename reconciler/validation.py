@@ -6,7 +6,7 @@ and days, which a schema cannot judge. A user's mistake is a value here, never a
 
 import hashlib
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date
 from functools import lru_cache
 from typing import Any, Final, cast
@@ -88,7 +88,7 @@ class _Judge:
 
     def __init__(self, rule: Rule) -> None:
         self._reads = tuple(dict.fromkeys(reads(rule)))
-        self._validator = _Validator(rule)
+        self._validator = _Validator(_prepared(rule))
         self._verdicts: dict[str, bool] = {}
 
     def allows(self, value: object) -> bool:
@@ -105,9 +105,40 @@ def _rules(_: object, judges: Sequence[_Judge], value: object, __: object) -> It
             yield ValidationError(str(index), schema_path=(index,))
 
 
+class _Field:
+    """Judges by the schema of a field. A valid text or number stands in most resources: it judges each once."""
+
+    def __init__(self, schema: object) -> None:
+        self._validator = _Validator(_prepared(schema))
+        self._valid: set[tuple[type, object]] = set()
+
+    def errors(self, value: object) -> Sequence[ValidationError]:
+        if not isinstance(value, (str, int)):
+            return [*self._validator.iter_errors(value)]
+        shown = type(value), value  # 1 and true are the same to a set
+        if shown in self._valid:
+            return []
+        found = [*self._validator.iter_errors(value)]
+        if not found:
+            self._valid.add(shown)
+        return found
+
+
+def _fields(_: object, fields: Mapping[str, _Field], value: object, __: object) -> Iterator[ValidationError]:
+    """``properties`` with what judges each made once; jsonschema itself makes it anew for each value."""
+    given = value if isinstance(value, dict) else {}
+    for name, field in fields.items():
+        for error in field.errors(given[name]) if name in given else ():
+            error.path.appendleft(name)
+            error.schema_path.appendleft(name)
+            yield error
+
+
 _Validator: Final = cast(
     "type[Draft202012Validator]",
-    extend(Draft202012Validator, {"pattern": _whole_pattern, "allOf": _rules}),  # type: ignore[no-untyped-call]
+    extend(  # type: ignore[no-untyped-call]
+        Draft202012Validator, {"pattern": _whole_pattern, "allOf": _rules, "properties": _fields}
+    ),
 )
 
 
@@ -115,21 +146,27 @@ _Validator: Final = cast(
 def _envelope(kind: Kind) -> Draft202012Validator:
     """All but spec and status: the spec has its own validator, the status no reader but Quill."""
     whole = schema(kind)
-    return _Validator(_with_judges({**whole, "properties": {**whole["properties"], "spec": True, "status": True}}))
+    return _Validator(_prepared({**whole, "properties": {**whole["properties"], "spec": True, "status": True}}))
 
 
 @lru_cache(maxsize=2)
 def _spec(kind: Kind) -> Draft202012Validator:
-    return _Validator(_with_judges(schema(kind)["properties"]["spec"]))
+    return _Validator(_prepared(schema(kind)["properties"]["spec"]))
 
 
-def _with_judges(node: Any) -> Any:  # noqa: ANN401 - a schema is JSON
-    """A schema with a judge in place of each rule."""
+def _prepared(node: Any) -> Any:  # noqa: ANN401 - a schema is JSON
+    """A schema with what judges by it in place of each rule and each field's schema."""
     if isinstance(node, list):
-        return [_with_judges(each) for each in node]
+        return [_prepared(each) for each in node]
     if not isinstance(node, Mapping):
         return node
-    return {name: [*map(_Judge, each)] if name == "allOf" else _with_judges(each) for name, each in node.items()}
+    return {name: _PREPARED.get(name, _prepared)(each) for name, each in node.items()}
+
+
+_PREPARED: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "allOf": lambda rules: [*map(_Judge, rules)],
+    "properties": lambda fields: {name: _Field(each) for name, each in fields.items()},
+}
 
 
 def _violations(

@@ -1,6 +1,7 @@
 """What `quill validate` costs: one file, as a pre-commit hook or an editor asks; and a repository full of files.
 
-Half of them ours and half not; all of them ours; and all of them about each other, which the cross-checks look at.
+Half of them ours and half not; all of them ours; and all of them about each other, which the cross-checks look at, and
+with --strict-references each reference, too.
 """
 
 import tempfile
@@ -20,6 +21,7 @@ OTHER = {
     "spec": {"replicas": 2, "template": {"spec": {"containers": [{"name": "shop", "image": "shop:1"}]}}},
 }
 
+SECRET = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "repository", "namespace": "shop"}}
 
 # What any validator has to do at least: read every file, and make YAML into values with libyaml.
 FLOOR = """
@@ -37,6 +39,7 @@ def measure():
             folder.mkdir()
             for number in range(FILES):
                 Path(folder, f"{number:04}.yaml").write_text(texts(number))
+        Path(linked, "secret.yaml").write_text(yaml.safe_dump(SECRET))
         floor = [run("-c", "pass") for _ in range(RUNS)]
         singles = [run("-m", "reconciler", "validate", one) for _ in range(RUNS)]
         say("validate: one file is done")
@@ -46,18 +49,24 @@ def measure():
             "one_file": medians(singles),
             "wall_to_bare_python": ratio(singles, floor),
         }
-        for folder, ours in ((half, FILES // 2), (all_ours, FILES), (linked, FILES - len(range(1, FILES, 3)))):
-            figures[f"{FILES}_files_{folder.name}"] = _folder(folder, ours)
-            say(f"validate: {FILES} files ({folder.name}) are done")
+        of_linked = FILES - len(range(1, FILES, 3))
+        for case, folder, ours, *options in (
+            ("half", half, FILES // 2),
+            ("all", all_ours, FILES),
+            ("linked", linked, of_linked),
+            ("strict", linked, of_linked, "--strict-references"),
+        ):
+            figures[f"{FILES}_files_{case}"] = _folder(folder, ours, *options)
+            say(f"validate: {FILES} files ({case}) are done")
         return figures
 
 
-def _folder(folder, ours):
+def _folder(folder, ours, *options):
     """The time of a folder, next to that of only parsing it; the two take turns."""
     parsed, checked = [], []
     for _ in range(5):
         parsed.append(run("-c", FLOOR, folder))
-        checked.append(run("-m", "reconciler", "validate", "-o", "json", folder))
+        checked.append(run("-m", "reconciler", "validate", "-o", "json", *options, folder))
     assert checked[-1].document == {"resources": ours, "findings": []}
     return {"validate": medians(checked), "parse_only": medians(parsed), "wall_to_parse_only": ratio(checked, parsed)}
 

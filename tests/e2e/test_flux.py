@@ -87,7 +87,7 @@ def test_wait_tells_what_became_of_each_resource(flux, stage):
     for name in commit:
         flux.kustomization(stage.namespace, name, source="repository", path=f"./{name}", wait=True, timeout="10m",
                            targetNamespace=stage.namespace)  # fmt: skip
-    wait_until("all resources", lambda: stage.names(SOURCE) == {*commit})
+    stage.tick_until("all resources", lambda: stage.names(SOURCE) == {*commit})  # Flux waits for four at a time
     stage.tick_until("two ends", lambda: stage.is_over("backed-up") and stage.condition("locked-out", "Stalled"))
     outcomes = {name: flux.outcome(stage.namespace, name) for name in commit if name != "missing"}
     assert {name: each.ready for name, each in outcomes.items()} == {

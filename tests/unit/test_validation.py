@@ -148,6 +148,18 @@ def test_parse_and_validate_agree():
     assert parse(raw) == validate(raw)
 
 
+@pytest.mark.parametrize(
+    ("valid", "invalid"), [pytest.param(1, True, id="one-is-not-true"), pytest.param(0, False, id="zero-is-not-false")]
+)
+def test_what_was_valid_before_says_nothing_of_another_type(valid, invalid):
+    def judged(number):
+        return validate(changed(SOURCE, spec__restic__moverSecurityContext={"runAsUser": number}))
+
+    assert isinstance(judged(valid), Resource)
+    assert [each.path for each in judged(invalid)] == ["spec.restic.moverSecurityContext.runAsUser"]
+    assert judged(invalid) == judged(invalid)
+
+
 def test_the_fingerprint_is_short_and_fixed():
     assert fingerprint() == fingerprint()
     assert len(fingerprint()) == 16
