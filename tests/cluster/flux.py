@@ -139,10 +139,6 @@ class Flux:
         wait_for(what, ended, timeout=timeout, log=self._processes.log(NAME))
         return found[0]
 
-    def is_waiting(self, namespace: str, name: str) -> bool:
-        """Whether the reconciliation that was asked for last goes on."""
-        return self._outcome(namespace, name) is None
-
     def wait_until_answered(self, namespace: str, name: str) -> None:
         """Until it has seen what was asked for last, whether or not it is suspended."""
         what = f"an answer of Kustomization {namespace}/{name}"

@@ -70,9 +70,11 @@ def test_a_namespace_comes_back_from_git_and_what_is_pruned_leaves_nothing(flux,
     assert stage.repository.locks() == []
 
 
-def test_wait_tells_what_became_of_each_resource(flux, stage):
-    """In one commit, with real movers; docs/flux.md has the table."""
+def test_wait_tells_what_has_become_of_each_resource(flux, stage):
+    """With real movers; docs/flux.md has the table."""
     stage.claim()
+    with stage.volume() as folder:
+        (folder / "file").write_text("content")
     stage.secret()
     stage.secret("lockout", RESTIC_PASSWORD="another")
     commit = {
@@ -80,28 +82,45 @@ def test_wait_tells_what_became_of_each_resource(flux, stage):
         "paused": nightly("paused", {"runOnCreate": True}, paused=True),
         "backed-up": nightly("backed-up", {"runOnCreate": True}),
         "impossible": nightly("impossible", {"schedule": "30 2 31 2 *"}),
-        "locked-out": nightly("locked-out", {"runOnCreate": True}, secret="lockout"),
-        "missing": nightly("missing", {"runOnCreate": True}, secret="forgotten"),
+        "locked-out": nightly("locked-out", {"runOnCreate": True}, config="lockout"),
+        "missing": nightly("missing", {"runOnCreate": True}, config="forgotten"),
     }
     flux.publish(stage.namespace, "repository", {f"{name}/source.yaml": text for name, text in commit.items()})
-    for name in commit:
-        flux.kustomization(stage.namespace, name, source="repository", path=f"./{name}", wait=True, timeout="10m",
-                           targetNamespace=stage.namespace)  # fmt: skip
-    stage.tick_until("all resources", lambda: stage.names(SOURCE) == {*commit})  # Flux waits for four at a time
-    stage.tick_until("two ends", lambda: stage.is_over("backed-up") and stage.condition("locked-out", "Stalled"))
-    outcomes = {name: flux.outcome(stage.namespace, name) for name in commit if name != "missing"}
-    assert {name: each.ready for name, each in outcomes.items()} == {
-        "scheduled": True, "paused": True, "backed-up": True, "impossible": False, "locked-out": False,
-    }  # fmt: skip
-    assert all("status: 'Failed'" in each.message for each in outcomes.values() if not each.ready)
-    assert flux.is_waiting(stage.namespace, "missing")
+    asked(flux, stage, commit, wait=False)
+    stage.tick_until("a backup", lambda: stage.is_over("backed-up"))
+    stage.tick_until(
+        "two troubles", lambda: _is(stage, "Stalled", "locked-out") and _is(stage, "Reconciling", "missing")
+    )
+    assert stage.status("backed-up")["latestMoverStatus"]["result"] == "Successful"
+
+    outcomes = asked(flux, stage, commit, wait=True, timeout="30s")
+    assert [name for name, each in outcomes.items() if each.ready] == ["scheduled", "paused", "backed-up"]
+    assert [name for name, each in outcomes.items() if "status: 'Failed'" in each.message] == [
+        "impossible",
+        "locked-out",
+    ]
+    assert "timeout waiting for" in outcomes["missing"].message
+
     stage.secret("forgotten")
-    stage.tick_until("its end", lambda: stage.is_over("missing"))
+    stage.tick_until("its backup", lambda: stage.is_over("missing"))
+    flux.reconcile(stage.namespace, "missing")
     assert flux.outcome(stage.namespace, "missing").ready
 
 
-def nightly(name, trigger, *, secret="restic", **spec):
-    restic = {"resticConfig": secret, "resticArg": "backup", "copyMethod": "Snapshot"}
+def asked(flux, stage, names, **spec):
+    """What Flux says of a Kustomization for each of these folders."""
+    for name in names:
+        spec |= {"path": f"./{name}", "targetNamespace": stage.namespace}
+        flux.kustomization(stage.namespace, name, source="repository", **spec)
+    return {name: flux.outcome(stage.namespace, name, timeout=90) for name in names}
+
+
+def _is(stage, condition, name):
+    return stage.condition(name, condition)[0] == "True"
+
+
+def nightly(name, trigger, *, config="restic", **spec):
+    restic = {"resticConfig": config, "resticArg": "backup", "copyMethod": "Snapshot"}
     return manifest(API, SOURCE, name, spec={"sourcePVC": "data", "trigger": trigger, "restic": restic, **spec})
 
 
