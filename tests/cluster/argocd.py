@@ -39,9 +39,9 @@ class ArgoCD:
         self._processes = ProcessDirectory(self._folder / "pids", self._folder / "log", die_with_parent=True)
 
     def __enter__(self) -> "ArgoCD":
-        builds.build([NAME, "kustomize"])
-        self._install()
         try:
+            builds.build([NAME, "kustomize"])
+            self._install()
             self._start()
         except BaseException:
             self._stop()
@@ -159,6 +159,7 @@ class ArgoCD:
 
     def _run(self, name: str, port: int, *flags: str) -> None:
         env = {
+            "ARGOCD_ASK_PASS_SOCK": str(self._folder / "ask-pass.sock"),
             "ARGOCD_FAKE_IN_CLUSTER": "true",
             "ARGOCD_GPG_ENABLED": "false",
             "ARGOCD_SSH_DATA_PATH": str(self._folder),
@@ -174,7 +175,8 @@ class ArgoCD:
     def _stop(self) -> None:
         for name in ("application-controller", "repo-server", "redis"):
             self._processes.stop(name, grace=0)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        subprocess.run(["chmod", "-R", "u+rwX", self._folder], check=True)  # it locks what it has checked out
+        shutil.rmtree(self._folder)
 
     def _kubectl(self, *arguments: str) -> str:
         return self._plane.kubectl(f"--namespace={NAMESPACE}", *arguments)

@@ -33,6 +33,7 @@ from tests.cluster.processes import Daemon, ProcessDirectory
 from tests.cluster.waiting import answers, wait_for
 
 NAME = "kustomize-controller"
+_KIND = "kustomizations.kustomize.toolkit.fluxcd.io"
 ASKED = "reconcile.fluxcd.io/requestedAt"
 KUSTOMIZATIONS = "kustomize.toolkit.fluxcd.io/v1"
 SOURCES = "source.toolkit.fluxcd.io/v1"
@@ -79,9 +80,8 @@ class Flux:
     ) -> None:
         """Leave no object with Flux's finalizer behind: the namespace of one could never be deleted."""
         try:
-            self._plane.kubectl(
-                "delete", "kustomizations.kustomize.toolkit.fluxcd.io", "--all", "--all-namespaces", "--timeout=30s"
-            )
+            for namespace in {namespace for namespace, _ in self._revisions}:
+                self._plane.kubectl("delete", _KIND, "--all", f"--namespace={namespace}", "--timeout=30s")
         finally:
             self._stop()
 

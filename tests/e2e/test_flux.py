@@ -8,7 +8,7 @@ from tests.cluster.cluster import control_plane
 from tests.cluster.flux import Flux
 from tests.e2e.stage import DESTINATION, ROOT, SOURCE, kubectl, wait_until
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("flux")]  # one controller sees to all namespaces
 
 API = "scribe.backube/v1alpha1"
 

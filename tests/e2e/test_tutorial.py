@@ -4,6 +4,7 @@ Only what the reader has of their own is put in: where Quill's manifests and ima
 for Flux and Argo CD, which run beside the cluster, a Git repository. Ticks come every second instead of every minute.
 """
 
+import json
 import os
 import re
 import subprocess
@@ -24,7 +25,7 @@ from tests.e2e.stage import IMAGES, Repository, kubectl
 
 pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 OURS = re.compile(r"https://git\.example/quill//(?P<path>kustomize/\S+)\?ref=v0\.1\.0")
-FLUX = "flux-system"
+FLUX, ARGOCD = "flux-system", "argocd"
 
 
 @pytest.fixture
@@ -37,10 +38,10 @@ def repository():
 
 @pytest.fixture
 def shop(quill):
-    """The namespace goes with the test, and the CronJob, which the tutorial wakes, sleeps again."""
-    kubectl("delete", "namespace", "shop", FLUX, "argocd", "--ignore-not-found")
+    """The namespaces go with the test, and the CronJob, which the tutorial wakes, sleeps again."""
+    kubectl("delete", "namespace", "shop", FLUX, ARGOCD, "--ignore-not-found")
     yield
-    kubectl("delete", "namespace", "shop", "--ignore-not-found", "--wait=false")
+    kubectl("delete", "namespace", "shop", FLUX, ARGOCD, "--ignore-not-found", "--wait=false")
     quill.install()
 
 
@@ -61,10 +62,8 @@ def by_flux(scratch):
                 "flux reconcile": lambda words: reconcile(flux, words[3]),
             }
         finally:
-            kubectl(
-                "patch", "kustomization", "quill", f"-n={FLUX}", "--type=merge", '--patch={"spec": {"prune": false}}'
-            )
-    kubectl("delete", "namespace", FLUX)
+            kept = '--patch={"spec": {"prune": false}}'
+            kubectl("patch", "kustomization", "quill", f"-n={FLUX}", "--type=merge", kept, check=False)
 
 
 def reconcile(flux, name):
@@ -76,9 +75,15 @@ def reconcile(flux, name):
 def by_argo_cd(_):
     """What is committed is in the repository that it reads. Nothing that ticks and movers do is a difference."""
     with ArgoCD(control_plane()) as argo:
+        before = settings()
         yield {"git push": lambda _: None}
+        assert before.items() <= settings().items()
         assert {argo.refreshed(name)["status"]["sync"]["status"] for name in ("quill", "shop")} == {"Synced"}
-    kubectl("delete", "namespace", "argocd")
+
+
+def settings():
+    """argocd-cm: what the tutorial adds must leave the rest in it."""
+    return json.loads(kubectl("get", "configmap", "argocd-cm", f"-n={ARGOCD}", "--output=json"))["data"]
 
 
 TABS = {"kubectl": by_hand, "Flux": by_flux, "Argo CD": by_argo_cd}
@@ -98,6 +103,17 @@ def test_every_command_of_the_tutorial_works(tab, quill, shop, repository, tmp_p
             else:
                 scratch.run(step, timeout=300)
     assert len(repository.snapshots()) == 1
+    assert began() >= restored()
+
+
+def began():
+    """When the application was started again."""
+    (pod,) = json.loads(kubectl("get", "pods", "-n=shop", "--selector=app=shop", "--output=json"))["items"]
+    return pod["metadata"]["creationTimestamp"]
+
+
+def restored():
+    return kubectl("get", "replicationdestination", "data", "-n=shop", "--output=jsonpath={.status.lastSyncTime}")
 
 
 def own(file, scratch, repository):

@@ -105,9 +105,11 @@ class Editor:
 def _receive(source: BinaryIO, received: "queue.Queue[Message | None]") -> None:
     """Put every message into the queue, and None once there are no more."""
     length = 0
-    while header := source.readline():
-        if header.lower().startswith(b"content-length:"):
-            length = int(header.partition(b":")[2])
-        elif not header.strip() and len(content := source.read(length)) == length:  # shorter: it was killed meanwhile
-            received.put(json.loads(content))
-    received.put(None)
+    try:
+        while header := source.readline():
+            if header.lower().startswith(b"content-length:"):
+                length = int(header.partition(b":")[2])
+            elif not header.strip() and len(content := source.read(length)) == length:  # shorter: it was killed
+                received.put(json.loads(content))
+    finally:
+        received.put(None)

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from reconciler import assets
-from tests.argocd import Lua
+from tests.argocd_scripts import Lua
 from tests.cluster import ControlPlane
 from tests.cluster.controlplane import await_definitions
 from tests.cluster.waiting import wait_for

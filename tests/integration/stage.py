@@ -35,6 +35,7 @@ COLLECTIONS = {
     "RoleBinding": ("/apis/rbac.authorization.k8s.io/v1", "rolebindings"),
     "SubjectAccessReview": ("/apis/authorization.k8s.io/v1", "subjectaccessreviews"),
     "Namespace": ("/api/v1", "namespaces"),
+    "ConfigMap": ("/api/v1", "configmaps"),
 }
 RESOURCES = ("ReplicationSource", "ReplicationDestination")
 CHILDREN = ("Job", "VolumeSnapshot", "PersistentVolumeClaim")

@@ -10,8 +10,8 @@ import re
 import pytest
 import yaml
 
-from tests import argocd
-from tests.argocd import CUSTOMIZATIONS
+from tests import argocd_scripts
+from tests.argocd_scripts import CUSTOMIZATIONS
 from tests.integration.states import NAMES, STATES, UNSEEN, recorded
 
 pytestmark = pytest.mark.integration
@@ -142,5 +142,5 @@ def _timeless(body):
     ],
 )
 def test_scripts_have_no_more_than_argo_cd_gives_them(lua, text):
-    with pytest.raises(argocd.LuaError):
+    with pytest.raises(argocd_scripts.LuaError):
         lua.health(text, {})

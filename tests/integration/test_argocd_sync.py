@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from tests import argocd
+from tests import argocd_scripts
 from tests.cluster.argocd import ArgoCD
 from tests.cluster.waiting import wait_for
 from tests.integration.stage import CHILDREN, UNREACHABLE
@@ -80,10 +80,14 @@ class Application:
 
     def synced(self):
         """Until a sync of what is in Git has ended."""
-        wait_for("a sync", lambda: self.look().sync == "Synced" and self.phase() == "Succeeded", timeout=60)
+        wait_for(
+            "a sync", lambda: self.look().sync == "Synced" and self.operation()["phase"] == "Succeeded", timeout=60
+        )
 
-    def phase(self):
-        return self._argo.get(self._name)["status"].get("operationState", {}).get("phase")
+    def operation(self):
+        """What it says of the sync that was begun last."""
+        status = self._argo.get(self._name).get("status", {})
+        return {"phase": "", "message": ""} | status.get("operationState", {})
 
     def syncs(self):
         return len(self._argo.get(self._name)["status"]["history"])
@@ -163,10 +167,39 @@ def test_what_somebody_edits_by_hand_is_a_difference_and_is_healed(git, stage):
     git.deliver()
     git.synced()
     stage.edit("ReplicationSource", "nightly", sourcePVC="elsewhere")
-    assert git.look().sync == "OutOfSync"
+    wait_for("a difference", lambda: git.look().sync == "OutOfSync", timeout=30)
     git.deliver(**HEALED)
     git.synced()
     assert stage.get("ReplicationSource", "nightly")["spec"]["sourcePVC"] == "data"
+
+
+def test_a_wave_waits_until_a_tick_has_found_nothing_wrong_with_the_one_before(git, stage):
+    git.commit(resource(stage, "ReplicationSource"), application())
+    git.deliver()
+    wait_for("a sync to wait", lambda: "waiting for healthy state" in git.operation()["message"], timeout=30)
+    assert stage.api.list("ConfigMap", stage.namespace) == []
+    stage.tick(after=-60)
+    git.synced()
+    assert [each["metadata"]["name"] for each in stage.api.list("ConfigMap", stage.namespace)] == ["application"]
+
+
+def test_a_self_heal_applies_what_is_missing_and_does_not_wait_for_what_it_belongs_to(git, stage):
+    """docs/argocd.md: hence none where an application must not start before its restore."""
+    git.commit(resource(stage, "ReplicationDestination"), application())
+    git.deliver(**HEALED)
+    wait_for("a destination", lambda: stage.list("ReplicationDestination"), timeout=30)
+    stage.tick(after=-60)
+    git.synced()
+    stage.edit("ReplicationDestination", "copy", priority=5)  # no tick has seen this, so its wave is not healthy
+    stage.api.delete("ConfigMap", stage.namespace, "application")
+    wait_for("a self-heal", lambda: git.look() and stage.api.list("ConfigMap", stage.namespace), timeout=30)
+    assert [each["name"] for each in git.operation()["operation"]["sync"]["resources"]] == ["application"]
+
+
+def application():
+    """What stands for one, in the second wave."""
+    wave = {"argocd.argoproj.io/sync-wave": "1"}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "application", "annotations": wave}}
 
 
 def test_what_is_pruned_is_the_resource_and_then_all_that_it_owned(git, stage):
@@ -203,7 +236,7 @@ def test_an_image_that_outlives_its_resource_is_complained_of_unless_the_patch_i
     image = stage.only("VolumeSnapshot")["metadata"]["name"]
     stage.api.merge("VolumeSnapshot", stage.namespace, image, {"metadata": {"ownerReferences": None}})
     wait_for("a complaint", lambda: git.look().complaints == ["OrphanedResourceWarning"], timeout=30)
-    patch = yaml.safe_load((argocd.COMPONENT / "orphaned-resources.yaml").read_text())
+    patch = yaml.safe_load((argocd_scripts.COMPONENT / "orphaned-resources.yaml").read_text())
     git.project(*patch["spec"]["orphanedResources"]["ignore"])
     wait_for("no complaint", lambda: git.look().complaints == [], timeout=30)
 
@@ -216,18 +249,16 @@ def test_its_health_is_that_of_its_conditions(git, stage):
     git.synced()
     assert git.look().health == "Progressing"
     stage.tick(after=-60)
-    found = git.look()
-    assert {name: each["health"]["status"] for name, each in found.resources.items()} == {
-        "nightly": "Healthy", "impossible": "Degraded",
-    }  # fmt: skip
-    assert found.health == "Degraded"
+    wait_for("a health", lambda: git.look().health == "Degraded", timeout=30)
+    healths = {name: each["health"]["status"] for name, each in git.look().resources.items()}
+    assert healths == {"nightly": "Healthy", "impossible": "Degraded"}
 
 
 def press(lua, stage, kind, action):
     """Somebody presses a button: what its server sends to the API server."""
-    script = (argocd.CUSTOMIZATIONS / kind / "actions" / action / "action.lua").read_text()
+    script = (argocd_scripts.CUSTOMIZATIONS / kind / "actions" / action / "action.lua").read_text()
     live = stage.get(kind, NAMES[kind])
-    patch = argocd.merge_patch(live, lua.acted(script, live))
+    patch = argocd_scripts.merge_patch(live, lua.acted(script, live))
     stage.api.merge(kind, stage.namespace, NAMES[kind], patch)
     return patch["metadata"]["annotations"]
 
@@ -242,7 +273,7 @@ def test_a_pause_and_a_sync_now_are_no_differences_and_are_left_alone(git, lua, 
     assert git.look().sync == "Synced"
     stage.tick()
     assert stage.list("Job") == []
-    assert git.look().health == "Healthy"
+    wait_for("its health", lambda: git.look().health == "Healthy", timeout=30)
     assert press(lua, stage, kind, "resume") == {PAUSED: None}
     stage.tick(after=5)
     assert stage.condition("Ready", NAMES[kind], kind)[1] == "WaitingForSchedule"

@@ -9,7 +9,7 @@ import yaml
 import reconciler
 from reconciler.naming import MANAGED_BY
 from reconciler.settings import PAUSED, VARIABLES, Caps, Settings, settings_of
-from tests import argocd
+from tests import argocd_scripts
 from tests.kustomizing import FOLDERS, FOUNDATIONS, ROOT, installed, is_component, kustomize
 
 TEMPLATES = ROOT / "templates"
@@ -364,9 +364,11 @@ def test_argo_cd_is_given_the_scripts_as_they_are_and_keeps_its_own_settings(use
     assert settings["metadata"]["name"] == "argocd-cm"
     given = {}
     for kind in ("ReplicationSource", "ReplicationDestination"):
-        folder = argocd.CUSTOMIZATIONS / kind
+        folder = argocd_scripts.CUSTOMIZATIONS / kind
         given[f"resource.customizations.health.scribe.backube_{kind}"] = (folder / "health.lua").read_text()
-        given[f"resource.customizations.actions.scribe.backube_{kind}"] = argocd.actions_document(folder / "actions")
+        given[f"resource.customizations.actions.scribe.backube_{kind}"] = argocd_scripts.actions_document(
+            folder / "actions"
+        )
     assert settings["data"] == given | more, "run: make argocd"
 
 

@@ -29,7 +29,10 @@ class Lua:
         return self
 
     def __exit__(self, *_):
-        self._process.communicate(timeout=10)
+        try:
+            self._process.communicate(timeout=10)
+        finally:
+            self._process.kill()
 
     def health(self, script, body):
         """{status, message}"""
@@ -46,7 +49,7 @@ class Lua:
 
     def _run(self, use, script, body):
         print(json.dumps({"use": use, "script": script, "object": body}), file=self._process.stdin, flush=True)
-        said = json.loads(self._process.stdout.readline())
+        said = json.loads(self._process.stdout.readline() or '{"error": "argo-cd lua has ended"}')
         if "error" in said:
             raise LuaError(said["error"])
         return said["value"]
