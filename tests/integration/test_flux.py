@@ -281,7 +281,8 @@ def test_an_hour_of_ticks_is_no_drift(git, stage):
     stage.edit("ReplicationSource", "nightly", sourcePVC="another")  # a change that is drift is found
     git.deliver()
     assert git.outcome().ready
-    assert changes(stage) == [f"ReplicationSource/{stage.namespace}/nightly configured", created]
+    healed = [f"ReplicationSource/{stage.namespace}/nightly configured", created]
+    wait_for("an Event of it", lambda: changes(stage) == healed, timeout=30)  # Flux writes these when it has time
     assert stage.get("ReplicationSource", "nightly")["spec"]["sourcePVC"] == "data"
 
 
