@@ -102,8 +102,8 @@ def test_every_command_of_the_tutorial_works(tab, quill, shop, repository, tmp_p
                 instead[" ".join(words[:2])](words)
             else:
                 scratch.run(step, timeout=300)
+        assert began() >= restored()
     assert len(repository.snapshots()) == 1
-    assert began() >= restored()
 
 
 def began():
