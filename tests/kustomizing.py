@@ -31,6 +31,12 @@ def foundation_of(name):
     return FOUNDATIONS.get(name, "overlays/cluster")
 
 
+def replacing(images):
+    """The field ``images`` of a kustomization: by the name of each in the manifests, name and tag of what is used."""
+    parts = [(name, *image.rpartition(":")[::2]) for name, image in images.items()]
+    return [{"name": name, "newName": new, "newTag": tag} for name, new, tag in parts]
+
+
 def text_of(folder):
     """The output of kustomize for a folder or an address; AssertionError with its words if it refuses."""
     done = subprocess.run([kubectl(), "kustomize", folder], capture_output=True, text=True, check=False)

@@ -9,16 +9,16 @@ with ArgoCD(plane, {"resource.customizations.…": "…"}) as argo:
 import json
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from tests.cluster import builds
+from tests.cluster.beside import Beside
 from tests.cluster.controlplane import ControlPlane, await_definitions, free_port
 from tests.cluster.crds import argocd_manifests
-from tests.cluster.processes import SAFE_PATH, Daemon, ProcessDirectory
+from tests.cluster.processes import SAFE_PATH, Daemon
 from tests.cluster.waiting import is_open, wait_for
 
 NAME = "argo-cd"
@@ -30,28 +30,12 @@ _PLAIN = ("--disable-tls", "--client-ca-path=")
 _REFRESH = "argocd.argoproj.io/refresh"
 
 
-class ArgoCD:
+class ArgoCD(Beside):
     """One installation with an administrator's rights; ``settings`` is what is added to argocd-cm."""
 
     def __init__(self, plane: ControlPlane, settings: Mapping[str, str] | None = None) -> None:
-        self._plane, self._settings = plane, settings or {}
-        self._folder = Path(tempfile.mkdtemp(prefix="quill-argocd-"))
-        self._processes = ProcessDirectory(self._folder / "pids", self._folder / "log", die_with_parent=True)
-
-    def __enter__(self) -> "ArgoCD":
-        try:
-            builds.build([NAME, "kustomize"])
-            self._install()
-            self._start()
-        except BaseException:
-            self._stop()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stop()
+        super().__init__(plane)
+        self._settings = settings or {}
 
     # --- what a user does
 
@@ -139,7 +123,9 @@ class ArgoCD:
             "clusterResourceWhitelist": [{"group": "*", "kind": "*"}],
         })  # fmt: skip
 
-    def _start(self) -> None:
+    def _start(self, _: ExitStack) -> None:
+        builds.build([NAME, "kustomize"])
+        self._install()
         redis, server, *metrics = (free_port() for _ in range(4))
         common = [f"--redis=127.0.0.1:{redis}", "--logformat=text"]
         self._tools()
@@ -171,12 +157,6 @@ class ArgoCD:
         }
         self._processes.start(Daemon(name, [str(builds.binary(NAME)), name, *flags], env))
         self._processes.wait_ready(name, lambda: is_open("127.0.0.1", port))
-
-    def _stop(self) -> None:
-        for name in ("application-controller", "repo-server", "redis"):
-            self._processes.stop(name, grace=0)
-        subprocess.run(["chmod", "-R", "u+rwX", self._folder], check=True)  # it locks what it has checked out
-        shutil.rmtree(self._folder)
 
     def _kubectl(self, *arguments: str) -> str:
         return self._plane.kubectl(f"--namespace={NAMESPACE}", *arguments)

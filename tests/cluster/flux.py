@@ -11,25 +11,23 @@ import http.server
 import io
 import itertools
 import json
-import shutil
 import ssl
 import tarfile
-import tempfile
 import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from tests.cluster import builds
+from tests.cluster.beside import Beside
 from tests.cluster.controlplane import ControlPlane, await_definitions, free_port
 from tests.cluster.crds import flux_crds
 from tests.cluster.errors import ClusterError
-from tests.cluster.processes import Daemon, ProcessDirectory
+from tests.cluster.processes import Daemon
 from tests.cluster.waiting import answers, wait_for
 
 NAME = "kustomize-controller"
@@ -50,40 +48,15 @@ class Outcome:
     message: str
 
 
-class Flux:
+class Flux(Beside):
     """One controller for all namespaces, with an administrator's rights; sources are GitRepositories."""
 
     def __init__(self, plane: ControlPlane) -> None:
-        self._plane = plane
-        self._folder = Path(tempfile.mkdtemp(prefix="quill-flux-"))
-        self._processes = ProcessDirectory(self._folder / "pids", self._folder / "log", die_with_parent=True)
+        super().__init__(plane)
         self._archives: dict[str, bytes] = {}
         self._revisions: dict[tuple[str, str], str] = {}
         self._tokens = itertools.count(1)
         self._opener = _opener(plane)
-
-    def __enter__(self) -> "Flux":
-        builds.build([NAME])
-        files = [f"--filename={path}" for path in flux_crds()]
-        self._plane.kubectl("apply", "--server-side", *files)
-        await_definitions(self._plane.kubectl, *files)
-        self._server = _serve(self._archives)
-        try:
-            self._start()
-        except BaseException:
-            self._stop()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Leave no object with Flux's finalizer behind: the namespace of one could never be deleted."""
-        try:
-            for namespace in {namespace for namespace, _ in self._revisions}:
-                self._plane.kubectl("delete", _KIND, "--all", f"--namespace={namespace}", "--timeout=30s")
-        finally:
-            self._stop()
 
     # --- what a user does
 
@@ -162,7 +135,14 @@ class Flux:
 
     # --- the process
 
-    def _start(self) -> None:
+    def _start(self, ends: ExitStack) -> None:
+        builds.build([NAME])
+        files = [f"--filename={path}" for path in flux_crds()]
+        self._plane.kubectl("apply", "--server-side", *files)
+        await_definitions(self._plane.kubectl, *files)
+        self._server = _serve(self._archives)
+        ends.callback(self._server.server_close)
+        ends.callback(self._server.shutdown)
         health = free_port()
         flags = {
             "health-addr": f"127.0.0.1:{health}",
@@ -174,12 +154,12 @@ class Flux:
         env = {"KUBECONFIG": str(self._plane.kubeconfig), "TMPDIR": str(self._folder)}
         self._processes.start(Daemon(NAME, command, env))
         self._processes.wait_ready(NAME, lambda: answers("127.0.0.1", health, "/readyz"))
+        ends.callback(self._delete_all)
 
-    def _stop(self) -> None:
-        self._processes.stop(NAME)
-        self._server.shutdown()
-        self._server.server_close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+    def _delete_all(self) -> None:
+        """Leave no object with Flux's finalizer behind: the namespace of one could never be deleted."""
+        for namespace in {namespace for namespace, _ in self._revisions}:
+            self._plane.kubectl("delete", _KIND, "--all", f"--namespace={namespace}", "--timeout=30s")
 
     def _apply(
         self, api: str, kind: str, namespace: str, name: str, spec: Any, annotations: Mapping[str, str] | None = None

@@ -21,6 +21,7 @@ from rich.console import Console
 from tests import cluster
 from tests.cluster.builds import kubectl
 from tests.cluster.controlplane import await_definitions
+from tests.kustomizing import replacing
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
@@ -70,12 +71,8 @@ class Demo:
 
     def install(self) -> None:
         """An overlay as a user would write it: ours, and the images of this cluster."""
-        images = [
-            {"name": name, "newName": image.rpartition(":")[0], "newTag": image.rpartition(":")[2]}
-            for name, image in self.images.items()
-        ]
         with tempfile.TemporaryDirectory(dir=ROOT) as folder:
-            overlay = {"resources": ["../kustomize/overlays/cluster"], "images": images}
+            overlay = {"resources": ["../kustomize/overlays/cluster"], "images": replacing(self.images)}
             Path(folder, "kustomization.yaml").write_text(yaml.safe_dump(overlay))
             built = self.kubectl("kustomize", folder)
         self.apply(*yaml.safe_load_all(built))

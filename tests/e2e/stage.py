@@ -25,6 +25,7 @@ from tests.cluster.controlplane import await_definitions
 from tests.cluster.objectstore import BUCKETS, PASSWORD, SECRET_KEY
 from tests.cluster.paths import LOGS
 from tests.e2e.volumes import host_folder
+from tests.kustomizing import replacing
 
 ROOT = Path(__file__).parents[2]
 SYSTEM = "quill-system"
@@ -82,13 +83,9 @@ class Installation:
         self.namespace, self._ticks = namespace, 0
 
     def install(self, *, base="cluster", **more):
-        images = [
-            {"name": name, "newName": image.rpartition(":")[0], "newTag": image.rpartition(":")[2]}
-            for name, image in IMAGES.items()
-        ]
         asleep = '[{"op": "add", "path": "/spec/suspend", "value": true}]'
         patches = [{"target": {"kind": "CronJob"}, "patch": asleep}]
-        apply(*yaml.safe_load_all(overlay(base=base, images=images, patches=patches, **more)))
+        apply(*yaml.safe_load_all(overlay(base=base, images=replacing(IMAGES), patches=patches, **more)))
         crds = ("crd/replicationsources.scribe.backube", "crd/replicationdestinations.scribe.backube")
         await_definitions(kubectl, *crds)
 

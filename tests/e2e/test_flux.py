@@ -23,6 +23,11 @@ def manifest(api, kind, name, **body):
     return yaml.safe_dump({"apiVersion": api, "kind": kind, "metadata": {"name": name}, **body})
 
 
+def nightly(name, trigger, *, config="restic", **spec):
+    restic = {"resticConfig": config, "resticArg": "backup", "copyMethod": "Snapshot"}
+    return manifest(API, SOURCE, name, spec={"sourcePVC": "data", "trigger": trigger, "restic": restic, **spec})
+
+
 CLAIM = manifest("v1", "PersistentVolumeClaim", "data", spec={
     "accessModes": ["ReadWriteOnce"], "storageClassName": "dir-wait", "resources": {"requests": {"storage": "64Mi"}},
 })  # fmt: skip
@@ -30,10 +35,7 @@ RESTORE = manifest(API, DESTINATION, "restore", spec={
     "trigger": {"runOnCreate": True},
     "restic": {"resticConfig": "restic", "resticArg": "restore", "copyMethod": "None", "destinationPVC": "data"},
 })  # fmt: skip
-BACKUP = manifest(API, SOURCE, "nightly", spec={
-    "sourcePVC": "data", "trigger": {"runOnCreate": True},
-    "restic": {"resticConfig": "restic", "resticArg": "backup", "copyMethod": "Snapshot"},
-})  # fmt: skip
+BACKUP = nightly("nightly", {"runOnCreate": True})
 READER = manifest("v1", "Pod", "reader", spec={
     "restartPolicy": "Never", "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}],
     "containers": [{
@@ -117,11 +119,6 @@ def asked(flux, stage, names, **spec):
 
 def _is(stage, condition, name):
     return stage.condition(name, condition)[0] == "True"
-
-
-def nightly(name, trigger, *, config="restic", **spec):
-    restic = {"resticConfig": config, "resticArg": "backup", "copyMethod": "Snapshot"}
-    return manifest(API, SOURCE, name, spec={"sourcePVC": "data", "trigger": trigger, "restic": restic, **spec})
 
 
 def _example():

@@ -22,6 +22,7 @@ from tests.cluster.flux import Flux
 from tests.docs.commands import ROOT, File, steps
 from tests.docs.running import Scratch, meanwhile
 from tests.e2e.stage import IMAGES, Repository, kubectl
+from tests.kustomizing import replacing
 
 pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 OURS = re.compile(r"https://git\.example/quill//(?P<path>kustomize/\S+)\?ref=v0\.1\.0")
@@ -136,10 +137,7 @@ def installed(file, scratch):
     folder = (scratch.folder / file.name).parent
     text = OURS.sub(lambda found: os.path.relpath(ROOT / found["path"], folder.resolve()), file.text)
     whole = yaml.safe_load(text)
-    whole["images"] = [
-        {"name": name, "newName": image.rpartition(":")[0], "newTag": image.rpartition(":")[2]}
-        for name, image in IMAGES.items()
-    ]
+    whole["images"] = replacing(IMAGES)
     scratch.write(File(file.name, yaml.safe_dump(whole)))
     scratch.write(File(f"{folder.name}/install.yaml", kubectl("kustomize", str(folder))))
     head = {key: whole[key] for key in ("apiVersion", "kind")}

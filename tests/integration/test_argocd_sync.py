@@ -15,11 +15,9 @@ from tests.kustomizing import built
 pytestmark = pytest.mark.integration
 
 PAUSED = "scribe.backube/paused"
-CLAIM = {
-    "group": "",
-    "kind": "PersistentVolumeClaim",
-    "name": "data",
-}  # the application's own, which is not in Git here
+CLAIM = {"group": "", "kind": "PersistentVolumeClaim", "name": "data"}
+"""The application's own, which is not in Git here."""
+
 HEALED = {"prune": True, "selfHeal": True}
 WAYS = {
     "client-side": {"annotations": {}, "options": []},
@@ -27,7 +25,7 @@ WAYS = {
         "annotations": {"argocd.argoproj.io/compare-options": "ServerSideDiff=true"},
         "options": ["ServerSideApply=true"],
     },
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")
@@ -45,10 +43,10 @@ def git(argo, stage):
 
 
 class Application:
-    """One Application, in a project that monitors orphans, for all that is in Git."""
+    """One Application, in a project that monitors orphans, for all that is in Git; each has the namespace's name."""
 
     def __init__(self, argo, stage):
-        self._argo, self._name, self.namespace = argo, stage.namespace, stage.namespace
+        self._argo, self._name = argo, stage.namespace
         self.project()
 
     def project(self, *ignored):
@@ -64,7 +62,7 @@ class Application:
     def deliver(self, way="server-side", **automated):
         policy = {"automated": automated, "syncOptions": WAYS[way]["options"]}
         self._argo.application(
-            self._name, repository=self._name, namespace=self.namespace, project=self._name,
+            self._name, repository=self._name, namespace=self._name, project=self._name,
             annotations=WAYS[way]["annotations"], syncPolicy=policy,
         )  # fmt: skip
 
