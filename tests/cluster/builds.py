@@ -60,7 +60,7 @@ class Target:
     @property
     def path(self) -> Path:
         digest = hashlib.sha256()
-        for part in (*sorted(GO_MODULES.glob("**/go.*")), *sorted(self.module.glob("*.go"))):
+        for part in (*sorted(GO_MODULES.glob("**/go.*")), *sorted(self.module.rglob("*.go"))):
             digest.update(part.read_bytes())
         digest.update(repr((self.flags, self.ldflags)).encode())
         return cache() / "bin" / f"{self.module.name}-{digest.hexdigest()[:12]}" / self.name
