@@ -13,6 +13,7 @@ import pytest
 from reconciler.rendering import Renderer
 from tests import cluster
 from tests.cluster.cluster import control_plane
+from tests.e2e.health import misjudged
 from tests.e2e.stage import ACCOUNT, ACCOUNT_GROUPS, ROOT, Installation, Repository, Stage, api_server
 from tests.e2e.turns import Turn, in_common
 
@@ -112,33 +113,40 @@ def make_stage(quill, empty_repository):
     return make
 
 
-def _used(stage):
-    """A fixture's life: whatever the tests did, no secret may be seen anywhere."""
-    try:
-        yield stage
-        assert stage.leaks() == []
-    finally:
-        stage.remove()
+@pytest.fixture(scope="session")
+def lives(make_stage, lua):
+    """A stage's life: whatever the tests did, no secret may be seen anywhere, and Argo CD shows what it should."""
+
+    def life(**how):
+        stage = make_stage(**how)
+        try:
+            yield stage
+            assert stage.leaks() == []
+            assert misjudged(lua, stage.after_ticks) == []
+        finally:
+            stage.remove()
+
+    return life
 
 
 @pytest.fixture
-def stage(make_stage):
-    yield from _used(make_stage())
+def stage(lives):
+    yield from lives()
 
 
 @pytest.fixture(scope="module")
-def shared_stage(make_stage):
+def shared_stage(lives):
     """For tests that look at different sides of what happened once."""
-    yield from _used(make_stage())
+    yield from lives()
 
 
 @pytest.fixture
-def restricted_stage(make_stage):
+def restricted_stage(lives):
     """A namespace that takes restricted pods only."""
-    yield from _used(make_stage(labels={"pod-security.kubernetes.io/enforce": "restricted"}))
+    yield from lives(labels={"pod-security.kubernetes.io/enforce": "restricted"})
 
 
 @pytest.fixture
-def bare_stage(make_stage):
+def bare_stage(lives):
     """Its repository was never made."""
-    yield from _used(make_stage(missing=True))
+    yield from lives(missing=True)

@@ -182,6 +182,7 @@ class Stage:
         self.admin, self.namespace, self.repository = installation.admin, name, repository
         self._quill, self._renderer = installation.account, installation.renderer
         self._seen_in_ticks = []
+        self.after_ticks = []
         apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels or {}}})
 
     # --- what users and administrators do
@@ -264,6 +265,7 @@ class Stage:
         outcomes = tick.run(settle=settle)
         told = {each.resource.name: each for each in outcomes}
         self._seen_in_ticks.append(str([(each.what, each.message) for each in outcomes]))
+        self.after_ticks += self.list(SOURCE) + self.list(DESTINATION)
         print(f"{now:%H:%M:%S} tick:", {name: f"{each.what}: {each.message}" for name, each in told.items()})
         assert not [each for each in outcomes if each.unrecorded or each.bug], told
         return told

@@ -17,7 +17,6 @@ import pytest
 import yaml
 
 from reconciler import assets
-from tests.argocd_scripts import Lua
 from tests.cluster import ControlPlane
 from tests.cluster.controlplane import await_definitions
 from tests.cluster.waiting import wait_for
@@ -78,12 +77,6 @@ def new_stage(plane, api, numbers, templates):
 @pytest.fixture
 def stage(new_stage):
     return new_stage()
-
-
-@pytest.fixture(scope="session")
-def lua():
-    with Lua() as lua:
-        yield lua
 
 
 @dataclass(frozen=True)
