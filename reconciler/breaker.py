@@ -25,7 +25,8 @@ LONGEST_PAUSE: Final = timedelta(hours=1)
 PROBE_LIMIT: Final = timedelta(minutes=10)  # templates/mover.sh gives up long before
 
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
-_BEFORE_IT_IS_OPEN: Final = frozenset({"", "start", "probe", "init"})
+_UNASKED: Final = "start"  # the phase of a restore that found its volume full, and had no need of the repository
+_BEFORE_IT_IS_OPEN: Final = frozenset({"", _UNASKED, "probe", "init"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +128,8 @@ def _witness(resource: Resource, decision: Decision, *, now: datetime) -> Witnes
     status = resource.status
     result, began = status.latest_mover_status, status.last_sync_start_time or _NEVER
     reached = status.last_sync_time or _NEVER
+    if result and result.successful and result.phase == _UNASKED:
+        reached = _NEVER
     is_under_way = isinstance(decision, (Advance, Finish))
     if isinstance(decision, Advance):
         began = max(began, decision.job.created)

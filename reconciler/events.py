@@ -113,11 +113,12 @@ def _ended(before: Status, after: Status, action: str) -> Note | None:
         return Note(kind="Normal", reason="LockRemoved", action="RecordResult", message=result.message)
     if result.successful:
         image = f"; latestImage is {after.latest_image.name}" if after.latest_image else ""
+        said = f"; {result.message}" if result.message else ""
         return Note(
             kind="Normal",
             reason=f"{_subject(action)}Completed",
             action="RecordResult",
-            message=f"{'sync' if _subject(action) == _SYNC else action} completed{image}",
+            message=f"{'sync' if _subject(action) == _SYNC else action} completed{image}{said}",
         )
     message = f"{result.reason}: {result.message}"
     reason = f"{_subject(action)}Failed"

@@ -7,6 +7,7 @@ pod that uses the claim, else from what status remembers of one.
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from reconciler.decision import CREATE
 from reconciler.groups import group_of
 from reconciler.hooks import blocked, plan_before
 from reconciler.naming import PRIVILEGED_MOVERS, child_name, host_of
@@ -61,7 +62,7 @@ def start_plan(resource: Resource, run: Run, surroundings: Surroundings) -> JobP
         node_name=None if own_volume else _node_of(user_claim, surroundings),
         security=identity if spec.action in _RESTORING else _reader(identity),
         privileged=identity.run_as_user == _ROOT,
-        settings=mover_settings(resource),
+        settings=mover_settings(resource, run),
         hostname=resource.dead_locks[0].host if resource.dead_locks else "",
         group=group_of(resource, run),
         hooks=hooks_of(resource),
@@ -111,13 +112,13 @@ def inferred_identity(resource: Resource, surroundings: Surroundings) -> MoverId
     return user.security
 
 
-def mover_settings(resource: Resource) -> dict[str, str]:
+def mover_settings(resource: Resource, run: Run) -> dict[str, str]:
     """What templates/mover.sh is told beyond its action and host, as environment variables."""
     path = resource.spec.repository_path
-    return _action_settings(resource) | ({"QUILL_REPOSITORY_PATH": path} if path else {})
+    return _action_settings(resource, run) | ({"QUILL_REPOSITORY_PATH": path} if path else {})
 
 
-def _action_settings(resource: Resource) -> dict[str, str]:
+def _action_settings(resource: Resource, run: Run) -> dict[str, str]:
     spec, status = resource.spec, resource.status
     if spec.action is Action.RESTORE:
         as_of = spec.restore_as_of
@@ -125,6 +126,7 @@ def _action_settings(resource: Resource) -> dict[str, str]:
             "QUILL_ON_MISSING": spec.on_missing,
             "QUILL_PREVIOUS": str(spec.previous),
             "QUILL_AS_OF": str(int(as_of.timestamp())) if as_of else "",
+            "QUILL_ONLY_EMPTY": "true" if run.token == CREATE and spec.destination_pvc else "",
         }
     if dead := resource.dead_locks:
         return {"QUILL_LOCKS": " ".join(lock.id for lock in dead), "QUILL_LOCK_PID": str(dead[0].pid)}

@@ -18,6 +18,7 @@ action=${QUILL_ACTION:-} data=${QUILL_DATA:-/data} report=${QUILL_REPORT:-/dev/t
 patience=${QUILL_PROBE_TIMEOUT:-60} allowance=${QUILL_TIMEOUT:-86400} grace=${QUILL_GRACE:-30} settling=${QUILL_SETTLE:-15}
 phase=start repository='' snapshot='' numbers='' child='' interrupted='' warning='' noticed='' locks=''
 code=0 late='' guess='' words=''
+unfinished=.quill-restore-unfinished # in the root of a volume that is being filled
 
 # --- awk: what all its programs share -------------------------------------------------------------------------------
 
@@ -636,6 +637,7 @@ backup() {
     if [ "${QUILL_IGNORE_INODE:-}" = true ]; then set -- "$@" --ignore-inode; fi
     # ext4's own, for root only: it must not make every backup of a block volume a partial one.
     if [ -d lost+found ] && ! ls lost+found/ >/dev/null 2>&1; then set -- "$@" --exclude "$PWD/lost+found"; fi
+    if [ -e "$unfinished" ]; then set -- "$@" --exclude "$PWD/$unfinished"; fi
     [ "${QUILL_GUARD:-Off}" = Off ] || guard
     mark backup
     work_on - "$@" .
@@ -710,12 +712,29 @@ forget() {
     numbers=$counted snapshot=$made
 }
 
+# Before the repository is asked: what an application has written is not replaced by a run that nobody asked for. What the
+# marker stands beside is of such a run that did not come to its end, and nobody's yet.
+spare_data() {
+    mark start
+    [ ! -e "$data/$unfinished" ] || return 0
+    found=$(cd "$data" 2>"$work/unseen" && find . ! -path . -prune ! -path ./lost+found -print 2>"$work/unseen" | head -n 1)
+    if [ -n "$found" ]; then
+        numbers='"total_files":0,"total_bytes":0'
+        finish 0 Successful '' "nothing was restored: the volume already holds data; quill sync or a new spec.trigger.manual restores over it"
+    fi
+    [ ! -s "$work/unseen" ] || fail PermissionDenied "cannot list $data, so it may hold data: nothing was restored"
+}
+
 restore() {
     choose_snapshot
     mark fit
     ! is_too_large || fail DoesNotFit "snapshot $(printf %.8s "$chosen") holds $held bytes, the whole volume takes $room; set spec.restic.capacity or the size of spec.restic.destinationPVC to more than $held"
     mark restore
+    if [ "${QUILL_ONLY_EMPTY:-}" = true ] && [ ! -e "$data/$unfinished" ]; then
+        { echo "restic restores $chosen into this volume" >"$data/$unfinished"; } 2>/dev/null || fail PermissionDenied "cannot write to $data"
+    fi
     work_on - restore "$chosen" --json --target "$data" ${sparse:+"$sparse"} ${locking:+"$locking"} || give_up
+    rm -f "$data/$unfinished" 2>/dev/null || fail PermissionDenied "all is restored, but $data/$unfinished cannot be removed"
     snapshot=$chosen
     [ -z "$numbers" ] || return 0
     # Before 0.17 a restore counts nothing. What it was is nice to know, not worth failing for.
@@ -766,7 +785,7 @@ choose_snapshot() {
 
 # Only what is surely not there may be taken for nothing to restore.
 not_there() {
-    [ "$action,${QUILL_ON_MISSING:-Fail}" = restore,Empty ] || fail "$@"
+    [ "$action,${QUILL_ON_MISSING:-Fail}" = restore,Empty ] && [ ! -e "$data/$unfinished" ] || fail "$@"
     numbers='"total_files":0,"total_bytes":0'
     finish 0 Successful '' "nothing was restored: $2"
 }
@@ -844,6 +863,7 @@ start() {
     esac
     work=$(mktemp -d "${TMPDIR:-/tmp}/mover.XXXXXX") || fail MoverFailed "cannot write to ${TMPDIR:-/tmp}"
     mkfifo "$work/pipe" || fail MoverFailed "cannot make a pipe in ${TMPDIR:-/tmp}"
+    case $action,${QUILL_ONLY_EMPTY:-} in restore,true) spare_data ;; esac
     open_repository
     find_options
     deadline=$(($(date +%s) + allowance))

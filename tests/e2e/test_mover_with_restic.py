@@ -264,6 +264,81 @@ def test_restore_that_fails_half_way_is_a_failure(place):
     assert report["message"]
 
 
+UNFINISHED = ".quill-restore-unfinished"
+
+
+@pytest.fixture
+def target(place):
+    target = place.root / "target"
+    target.mkdir()
+    target.chmod(0o777)
+    return target
+
+
+def fill(place, target):
+    """The first restore of a new resource into a claim."""
+    return place.run("restore", QUILL_DATA=str(target), QUILL_ONLY_EMPTY="true")
+
+
+def test_a_new_resource_fills_an_empty_volume_and_leaves_a_full_one_alone(place, target):
+    write(place, FILES)
+    place.run("backup")
+    (target / "lost+found").mkdir()
+    lock_away(target / "lost+found")
+    code, report = fill(place, target)
+    assert (code, report["result"]) == (0, "Successful")
+    lost = target / "lost+found"
+    lost.rmdir()
+    assert contents(target) == contents(place.data)
+
+    (target / "a/b/deep").write_bytes(b"newer")
+    before = contents(target)
+    code, report = fill(place, target)
+    assert (code, report["result"], report["phase"]) == (0, "Successful", "start")
+    assert "the volume already holds data" in report["message"]
+    assert contents(target) == before
+
+
+def test_a_first_restore_that_failed_half_way_is_finished_by_the_next(place, target):
+    write(place, {f"file{number}": os.urandom(1000) for number in range(5)})
+    place.run("backup")
+    pack = max((place.root / "repository" / "data").rglob("?" * 64), key=lambda path: path.stat().st_size)
+    good = pack.read_bytes()
+    pack.chmod(0o644)
+    pack.write_bytes(os.urandom(len(good)))
+    code, report = fill(place, target)
+    assert (code, report["result"]) == (1, "Failed")
+    assert (target / UNFINISHED).exists()
+    pack.write_bytes(good)
+    shutil.rmtree(place.root / "cache")
+    (place.root / "cache").mkdir()
+    (place.root / "cache").chmod(0o777)
+    code, report = fill(place, target)
+    assert (code, report["result"]) == (0, "Successful"), report
+    assert contents(target) == contents(place.data)
+
+
+def test_the_marker_of_an_unfinished_restore_is_neither_saved_nor_restored(place, target):
+    write(place, {"file": b"content", UNFINISHED: b""})
+    place.run("backup")
+    assert f"/{UNFINISHED}" not in place.restic("ls", "latest").splitlines()
+    place.restic("backup", "--host", "by-hand", str(place.data))
+    whole = json.loads(place.restic("snapshots", "--json", "--host", "by-hand"))[0]["id"]
+    assert f"{place.data}/{UNFINISHED}" in place.restic("ls", whole).splitlines()
+    place.run("restore", QUILL_DATA=str(target), QUILL_HOST="shop-db")
+    assert contents(target).keys() == {"file"}
+
+
+def test_a_volume_that_cannot_be_listed_is_taken_neither_for_empty_nor_for_full(place, target, as_root):  # noqa: ARG001
+    write(place, FILES)
+    place.run("backup")
+    target.chmod(0o733)
+    code, report = fill(place, target)
+    assert (code, report["reason"]) == (1, "PermissionDenied")
+    assert "cannot list" in report["message"]
+    assert list(target.iterdir()) == []
+
+
 in_dash = pytest.mark.parametrize("place", ["dash"], indirect=True)
 """busybox has a `stat` of its own in its shell; test_room.py has volumes of that size."""
 

@@ -1,6 +1,7 @@
 """Data is never lost: the guard against emptied volumes, retention, restores of another time, colliding identities."""
 
 import json
+import os
 
 import pytest
 
@@ -108,6 +109,56 @@ def test_a_restore_takes_an_earlier_snapshot(stage, tmp_path):
         assert stage.sync(name)["result"] == "Successful"
         with stage.volume(name) as folder:
             assert (folder / "data").read_text() == "first"
+
+
+FULL = "nothing was restored: the volume already holds data"
+
+
+@pytest.mark.parametrize("storage", ["dir", "loop"])
+def test_a_destination_that_was_made_anew_leaves_a_newer_file_alone(stage, storage):
+    """The second class has a lost+found of its own."""
+    stage.repository.save({"data": b"saved"}, host="shop")
+    stage.claim(storage=storage)
+    stage.destination(destinationPVC="data")
+    assert stage.sync("copy")["result"] == "Successful"
+    with stage.volume() as folder:
+        assert (folder / "data").read_text() == "saved"
+        assert {path.name for path in folder.iterdir()} <= {"data", "lost+found"}
+        (folder / "data").write_text("newer")
+    kubectl("delete", DESTINATION, "copy", f"-n={stage.namespace}")
+    stage.destination(destinationPVC="data")
+    result = stage.sync("copy")
+    assert (result["result"], result["message"].partition(";")[0]) == ("Successful", FULL)
+    assert "lastSyncTime" in stage.status("copy")
+    assert FULL in stage.condition("copy")[2]
+    with stage.volume() as folder:
+        assert (folder / "data").read_text() == "newer"
+    assert run_again(stage, "copy", "over it", kind=DESTINATION)["result"] == "Successful"
+    with stage.volume() as folder:
+        assert (folder / "data").read_text() == "saved"
+
+
+def test_data_is_left_alone_without_its_repository(stage):
+    stage.secret(RESTIC_REPOSITORY="s3:http://127.0.0.1:1/bucket/repository")
+    stage.claim()
+    fill(stage, data="of the application")
+    stage.destination(destinationPVC="data")
+    assert stage.sync("copy")["result"] == "Successful"
+    with stage.volume() as folder:
+        assert (folder / "data").read_text() == "of the application"
+
+
+def test_a_first_restore_that_did_not_come_to_its_end_is_not_taken_for_data(stage):
+    stage.repository.save({"data": b"saved"}, host="shop")
+    stage.claim()
+    fill(stage, **{"data": "hal", ".quill-restore-unfinished": ""})
+    with stage.volume() as folder:
+        for path in (folder, *folder.iterdir()):
+            os.chown(path, 65534, 65534)
+    stage.destination(destinationPVC="data")
+    assert stage.sync("copy")["result"] == "Successful"
+    with stage.volume() as folder:
+        assert {path.name: path.read_text() for path in folder.iterdir()} == {"data": "saved"}
 
 
 @pytest.mark.parametrize(("wanted", "result"), [("Empty", "Successful"), (None, "Failed")], ids=["empty", "fail"])

@@ -22,6 +22,7 @@ START = Start(run=slot_run("12:00:00"), since=NOW)
 IDLE = Wait(reason="WaitingForSchedule", message="")
 AWAY = MoverResult(successful=False, reason="RepositoryUnreachable", message="no route to host", phase="probe")
 WELL = MoverResult(successful=True)
+UNASKED = MoverResult(successful=True, phase="start")
 PARTIAL = MoverResult(successful=False, reason="PartialBackup", phase="backup")
 LOST = MoverResult(successful=False, reason="MoverLost")
 
@@ -68,6 +69,10 @@ JUST_FAILED = {"began": "11:59:00", "since": "11:50:00"}
         pytest.param([failing("a", 9, ready="True", **JUST_FAILED)], True, id="edited-since"),
         pytest.param([failing("a", 9, **JUST_FAILED), fresh("b", ended="11:59:30")], True, id="reached-since"),
         pytest.param([failing("a", 9, **JUST_FAILED), fresh("b", ended="11:58:59")], False, id="reached-before"),
+        pytest.param(
+            [failing("a", 9, **JUST_FAILED), seen(fresh("b", ended="11:59:30"), latest_mover_status=UNASKED)], False,
+            id="not-asked-for-a-volume-that-holds-data",
+        ),
         pytest.param(
             [failing("a", 9, **JUST_FAILED), failing("b", 1, result=PARTIAL, began="11:59:30")], True,
             id="reached-by-one-that-failed-later-on",

@@ -73,6 +73,11 @@ def test_a_success_names_the_image():
     assert note.message == "sync completed"
 
 
+def test_a_success_says_what_is_remarkable_about_it():
+    (note,) = notes(RUNNING, over(RUNNING, replace(SUCCESS, message="nothing was restored")), "restore")
+    assert (note.kind, note.message) == ("Normal", "sync completed; nothing was restored")
+
+
 def test_a_failure_is_a_warning_that_says_why():
     (note,) = notes(RUNNING, RETRYING, "backup")
     assert (note.kind, note.message) == ("Warning", "RepositoryUnreachable: no route")

@@ -451,6 +451,69 @@ def test_restore_is_successful_without_statistics(mover):
     assert "summary" not in outcome.report
 
 
+ONLY_EMPTY = {"QUILL_ONLY_EMPTY": "true"}
+UNFINISHED = ".quill-restore-unfinished"
+ONE = {"snapshots": Reply(out=snapshots(("shop-db", ["/data"], A))), "restore": RESTORED}
+SEEN_BY_RESTIC = Reply(out=RESTORED.out, then="ls -A data >seen; exit 0")
+
+
+@pytest.mark.parametrize("name", ["file", ".hidden", "lost+found.old", "-n", "new\nline", "folder/"])
+def test_a_volume_that_holds_data_is_left_alone_and_its_repository_is_not_asked(mover, name):
+    held = mover.directory / "data" / name
+    held.mkdir() if name.endswith("/") else held.write_text("newer")
+    outcome = mover.run("restore", ONE, **ONLY_EMPTY)
+    assert (outcome.code, outcome.report["result"], outcome.calls) == (0, "Successful", [])
+    assert outcome.report["message"] == (
+        "nothing was restored: the volume already holds data; quill sync or a new spec.trigger.manual restores over it"
+    )
+    assert outcome.report["summary"] == {"total_files": 0, "total_bytes": 0}
+    assert [path.name for path in (mover.directory / "data").iterdir()] == [held.name]
+    asked_for = mover.run("restore", ONE, QUILL_ONLY_EMPTY="")
+    assert asked_for.report["snapshotID"] == A
+
+
+def test_an_empty_volume_has_a_marker_while_it_is_filled(mover):
+    (mover.directory / "data" / "lost+found").mkdir()
+    outcome = mover.run("restore", {**ONE, "restore": SEEN_BY_RESTIC}, **ONLY_EMPTY)
+    assert (outcome.report["result"], outcome.report["snapshotID"]) == ("Successful", A)
+    assert (mover.directory / "seen").read_text().split() == [UNFINISHED, "lost+found"]
+    assert [path.name for path in (mover.directory / "data").iterdir()] == ["lost+found"]
+
+
+HALF_WAY = Reply(then="echo half >data/file; echo 'no space left on device' >&2; exit 1")
+
+
+@pytest.mark.parametrize("env", [ONLY_EMPTY, {}], ids=["again", "asked-for"])
+def test_a_restore_that_was_interrupted_goes_on(mover, env):
+    outcome = mover.run("restore", {**ONE, "restore": HALF_WAY}, **ONLY_EMPTY)
+    assert outcome.report["reason"] == "NoSpace"
+    held = {path.name: path.read_text() for path in (mover.directory / "data").iterdir()}
+    assert held == {"file": "half\n", UNFINISHED: f"restic restores {A} into this volume\n"}
+    outcome = mover.run("restore", ONE, **env)
+    assert (outcome.report["result"], outcome.report["snapshotID"]) == ("Successful", A)
+    assert [path.name for path in (mover.directory / "data").iterdir()] == ["file"]
+
+
+def test_half_a_restore_is_not_left_for_want_of_a_snapshot(mover):
+    (mover.directory / "data" / UNFINISHED).touch()
+    outcome = mover.run("restore", {"snapshots": Reply(out="[]")}, QUILL_ON_MISSING="Empty", **ONLY_EMPTY)
+    assert outcome.report["reason"] == "SnapshotNotFound"
+    (mover.directory / "data" / UNFINISHED).unlink()
+    outcome = mover.run("restore", {"snapshots": Reply(out="[]")}, QUILL_ON_MISSING="Empty", **ONLY_EMPTY)
+    assert (outcome.report["result"], list((mover.directory / "data").iterdir())) == ("Successful", [])
+
+
+def test_a_volume_that_is_not_there_is_not_taken_for_an_empty_one(mover):
+    outcome = mover.run("restore", ONE, QUILL_DATA=f"{mover.directory}/none", **ONLY_EMPTY)
+    assert (outcome.report["reason"], outcome.calls) == ("PermissionDenied", [])
+
+
+def test_the_marker_is_not_saved(mover):
+    (mover.directory / "data" / UNFINISHED).touch()
+    outcome = mover.run("backup", {"backup": SAVING})
+    assert asked(outcome, "backup")[-3:] == ["--exclude", f"{mover.directory}/data/{UNFINISHED}", "."]
+
+
 EXT4, XFS, ZFS = "ef53", "58465342", "2fc12fc1"
 SPARSE_HELP = Reply(out="      --sparse                     restore files as sparse")
 

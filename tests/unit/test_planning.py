@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 import pytest
 
 from reconciler.chores import with_chores
+from reconciler.decision import CREATE, MANUAL
 from reconciler.naming import child_name
 from reconciler.observed import Children, Surroundings
 from reconciler.planning import (
@@ -15,6 +16,7 @@ from reconciler.planning import (
     start_plan,
 )
 from reconciler.plans import Advance, JobPlan, SnapshotPlan, VolumePlan, Wait
+from reconciler.requests import REQUEST
 from reconciler.spec import Action, CopyMethod, Drill, Guard, MoverIdentity, Verify
 from reconciler.status import Run
 from tests.factories import (
@@ -123,7 +125,23 @@ PATIENT = {"QUILL_ON_MISSING": "Fail", "QUILL_PREVIOUS": "0", "QUILL_AS_OF": ""}
     ],
 )
 def test_a_mover_is_told_what_its_resource_says(resource, settings):
-    assert settings.items() <= mover_settings(resource).items()
+    assert settings.items() <= mover_settings(resource, RUN).items()
+
+
+@pytest.mark.parametrize(
+    ("resource", "run", "expected"),
+    [
+        pytest.param(INTO_LIVE, Run(token=CREATE), "true", id="of-a-new-resource"),
+        pytest.param(INTO_LIVE, Run(token=CREATE, attempt=3), "true", id="tried-again"),
+        pytest.param(INTO, Run(token=CREATE), "true", id="with-an-image"),
+        pytest.param(make_destination(), Run(token=CREATE), "", id="into-a-volume-of-its-own"),
+        pytest.param(INTO_LIVE, Run(token=f"{MANUAL}now"), "", id="by-a-manual-token"),
+        pytest.param(INTO_LIVE, Run(token=f"{REQUEST}now"), "", id="by-an-annotation"),
+        pytest.param(INTO_LIVE, RUN, "", id="by-its-schedule"),
+    ],
+)
+def test_only_a_restore_that_was_asked_for_replaces_what_a_claim_holds(resource, run, expected):
+    assert start_plan(resource, run, CLUSTER).settings["QUILL_ONLY_EMPTY"] == expected
 
 
 @pytest.mark.parametrize(
@@ -446,4 +464,4 @@ def test_a_drill_without_its_source_volume_waits_for_it():
 )
 def test_a_verification_is_told_which_part_to_read(verify, last, expected):
     check = chore("verify", verify=verify)
-    assert mover_settings(replace(check, status=replace(check.status, last_subset=last))) == expected
+    assert mover_settings(replace(check, status=replace(check.status, last_subset=last)), RUN) == expected
