@@ -88,7 +88,7 @@ def token_of(lock: Lock) -> str:
 def left_behind(resource: Resource, movers: Movers, *, now: datetime) -> tuple[Lock, ...]:
     """The locks of dead movers that a CR's own have met, first the one to be removed next, if not all were tried."""
     former = resource.status.chores.get(Chore.UNLOCK, Status()).last_manual_sync or ""
-    here = next(iter(_repositories(resource.status)), "")
+    here = resource.status.repository_id or ""
     dead = [lock for lock in reported(resource.status) if holder_of(lock, movers, repository=here, now=now).is_dead]
     return tuple(sorted(dead, key=lambda lock: (token_of(lock) <= former, token_of(lock))))
 
@@ -126,14 +126,8 @@ def _without(status: Status, host: str) -> Status:
 
 
 def _may_work_on(repository: str, resource: Resource) -> bool:
-    known = _repositories(resource.status)
-    return not repository or not known or repository in known
-
-
-def _repositories(status: Status) -> list[str]:
-    """The ids that the newest run and the newest good one found: the Secret may name another repository by now."""
-    newest = status.latest_mover_status.repository_id if status.latest_mover_status else ""
-    return [each for each in (newest, status.repository_id) if each]
+    known = resource.status.repository_id
+    return not repository or not known or known == repository
 
 
 def _would_make(resource: Resource, job: str, tokens: Iterable[str]) -> bool:

@@ -148,20 +148,15 @@ def test_it_is_the_owner_in_the_right_namespace():
     assert holder_of(held, movers(SOURCE), now=NOW) == Holder()
 
 
-ELSEWHERE = MoverResult(successful=False, repository_id="1f")
-
-
 @pytest.mark.parametrize(
     ("known", "repository", "ours"),
     [
         pytest.param({"repository_id": "1f"}, "1f", True, id="the-same"),
         pytest.param({"repository_id": "2e"}, "1f", False, id="another"),
-        pytest.param({"repository_id": "2e", "latest_mover_status": ELSEWHERE}, "1f", True,
-                     id="moved-here"),
         pytest.param({}, "1f", True, id="has-reached-none-yet"),
         pytest.param({"repository_id": "2e"}, "", True, id="it-is-not-known-where-the-lock-is"),
     ],
-)  # fmt: skip
+)
 def test_only_who_works_on_a_repository_can_hold_its_lock(known, repository, ours):
     """So of hundreds with one name, each with a repository of its own, one is tried minute by minute."""
     holder = holder_of(lock(pod_name(SOURCE)), movers(seen(SOURCE, **known)), repository=repository, now=NOW)
