@@ -7,7 +7,7 @@ from reconciler.admission import queued
 from reconciler.breaker import probed
 from reconciler.caps import Crowd
 from reconciler.collisions import REASON, collisions
-from reconciler.holds import restores_to_come
+from reconciler.holds import restores_first
 from reconciler.plans import Decision, Start, Wait
 from reconciler.pruning import spared
 from reconciler.resource import Resource
@@ -23,7 +23,7 @@ def admitted(
     """
     decided = list(decided)
     refused = collisions(resource for resource, _ in decided)
-    awaited = restores_to_come(decided)
+    awaited = restores_first(decided)
 
     def judged(resource: Resource, decision: Decision) -> Decision:
         if resource.chore or not isinstance(decision, (Start, Wait)):

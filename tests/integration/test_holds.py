@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from reconciler.settings import Settings
+from tests.integration.stage import UNREACHABLE
 
 pytestmark = pytest.mark.integration
 
@@ -167,3 +168,38 @@ def test_a_backup_waits_until_the_first_restore_into_its_volume_has_ended(stage)
     assert stage.status("copy", "ReplicationDestination")["lastManualSync"] == "second"
     assert stage.status()["lastSlot"] == stage.token
     assert stage.status()["currentRun"]["token"] == stage.token
+
+
+def test_a_backup_waits_until_a_later_restore_into_its_volume_has_ended_with_all_its_attempts(stage):
+    stage.source(spec={"trigger": {"manual": "one"}})
+    stage.destination(
+        spec={"trigger": {"manual": "first"}},
+        restic={"destinationPVC": "data", "copyMethod": "None", "capacity": None, "accessModes": None},
+    )
+    stage.tick()
+    stage.run_movers()
+    stage.tick(after=5)
+    stage.started_a_minute_ago("ReplicationDestination", "copy")
+    stage.edit("ReplicationDestination", "copy", trigger={"manual": "second"})
+    assert stage.tick(after=10)["nightly"].what == "WaitingForRestore"
+    message = stage.condition("Synchronizing")[2]
+    assert "copy, whose restore into PersistentVolumeClaim data has not ended yet" in message
+    stage.tick(after=15)
+    assert "currentRun" not in stage.status()
+    stage.run_movers(UNREACHABLE)
+    for after in (20, 25):
+        stage.tick(after=after)
+        assert "nextRetryTime" in stage.status("copy", "ReplicationDestination")
+        assert "currentRun" not in stage.status()
+    assert stage.condition("Ready")[:2] == ("False", "WaitingForRestore")
+    assert "no route to host" in stage.condition("Ready")[2]
+    stage.started_a_minute_ago("ReplicationDestination", "copy")
+    stage.tick(after=90)
+    assert stage.status("copy", "ReplicationDestination")["currentRun"]["attempt"] == 2
+    assert "currentRun" not in stage.status()
+    stage.run_movers()
+    stage.tick(after=95)
+    assert stage.status("copy", "ReplicationDestination")["lastManualSync"] == "second"
+    assert "currentRun" not in stage.status()
+    stage.tick(after=100)
+    assert stage.status()["currentRun"]["token"] == "manual:one"

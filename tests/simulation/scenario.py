@@ -172,7 +172,10 @@ class Scenario:
             if since[0] != told:
                 self._calm[kind] = (told, self._latest)
             elif (
-                told[1:] == (HOURLY, False) and since[1] < slot and version == idle.get(kind) and not _is_held(resource)
+                told[1:] == (HOURLY, False)
+                and since[1] < slot
+                and version == idle.get(kind)
+                and not (_is_held(resource) or self._is_awaiting(resource))
             ):
                 taken = resource["status"].get("lastSlot", "")
                 assert taken >= f"{slot:%Y-%m-%dT%H:%M:%SZ}", f"{kind} lost the slot of {slot}: {resource['status']}"
@@ -180,8 +183,11 @@ class Scenario:
     def _is_awaiting(self, resource):
         """Whether the slot of a source that has failed stays due because a restore into its volume comes first."""
         copy = self.resource("ReplicationDestination")
-        is_first = copy is not None and "lastSyncTime" not in copy.get("status", {})
-        return is_first and resource.get("status", {}).get("consecutiveFailures", 0) > 0
+        if copy is None or "destinationPVC" not in copy["spec"]["restic"]:
+            return False
+        status = copy.get("status", {})
+        is_ahead = "lastSyncTime" not in status or "currentRun" in status or self._is_busy(copy)
+        return is_ahead and resource.get("status", {}).get("consecutiveFailures", 0) > 0
 
     def _is_busy(self, resource):
         """Whether a run is under way: nothing else starts before it ends."""

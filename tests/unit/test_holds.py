@@ -1,4 +1,4 @@
-"""Pauses that are not the CR's own, and sources that wait for a first restore into their volume."""
+"""Pauses that are not the CR's own, and sources that wait for a restore into their volume."""
 
 from dataclasses import replace
 
@@ -7,11 +7,12 @@ import pytest
 from reconciler import conditions
 from reconciler.chores import with_chores
 from reconciler.decision import decide
-from reconciler.holds import is_switched_off, paused, restores_to_come
+from reconciler.holds import is_switched_off, paused, restores_first
 from reconciler.observed import Children
 from reconciler.permission import admitted
-from reconciler.plans import Advance, Start, Wait
+from reconciler.plans import Advance, Finish, Start, Wait
 from reconciler.spec import CopyMethod, Verify
+from reconciler.status import MoverResult, Run
 from tests.factories import at, condition, make_destination, make_job, make_prune, make_source, seen, slot_run
 
 HOURLY = seen(make_source(verify=Verify(schedule="0 5 * * *")), last_sync_time=at("08:40:00"))
@@ -105,6 +106,17 @@ NEW = seen(make_source())
 IDLE = Wait(reason="WaitingForManual", message="")
 START = Start(run=slot_run("09:00:00"), since=at("09:00:00"))
 BEGUN = Advance(run=START.run, job=make_job(INTO), message="")
+RESTORED = seen(INTO, last_sync_time=at("08:00:00"), last_sync_start_time=at("08:00:00"))
+FAILED = Finish(run=START.run, result=MoverResult(successful=False), ended=at("09:00:00"))
+AGAIN = Run(token="manual:again")
+BETWEEN = {"current_run": AGAIN, "next_retry_time": at("09:01:00")}
+TO_RETRY = Wait(reason="WaitingForRetry", message="")
+
+
+def restored(reason="WaitingForManual", **status):
+    """A destination that has restored before, with this reason of Ready."""
+    ready = condition("Ready", reason == "WaitingForManual", reason, message="attempt 1 of 3: restore failed")
+    return seen(RESTORED, conditions=(ready,), **status)
 
 
 @pytest.mark.parametrize(
@@ -112,8 +124,7 @@ BEGUN = Advance(run=START.run, job=make_job(INTO), message="")
     [
         pytest.param(NEW, INTO, IDLE, True, id="not-restored-yet"),
         pytest.param(NEW, INTO, START, True, id="to-be-restored-now"),
-        pytest.param(NEW, seen(INTO, last_sync_time=at("08:00:00")), IDLE, False, id="restored"),
-        pytest.param(NEW, seen(INTO, last_sync_time=at("08:00:00")), BEGUN, False, id="restored-once-and-again"),
+        pytest.param(NEW, RESTORED, IDLE, False, id="restored"),
         pytest.param(NEW, replace(INTO, deleting=True), IDLE, False, id="being-deleted"),
         pytest.param(NEW, replace(INTO, namespace="elsewhere"), IDLE, False, id="another-namespace"),
         pytest.param(NEW, make_destination(destination_pvc="other"), IDLE, False, id="another-volume"),
@@ -131,6 +142,46 @@ def test_a_source_waits_for_the_first_restore_into_its_volume(source, destinatio
     assert (isinstance(found, Wait) and found.reason == "WaitingForRestore") is waits
 
 
+@pytest.mark.parametrize(
+    ("destination", "does", "waits"),
+    [
+        pytest.param(restored(), IDLE, False, id="idle"),
+        pytest.param(restored(), START, True, id="begins"),
+        pytest.param(restored("SnapshotNotFound"), START, True, id="begins-after-one-that-failed"),
+        pytest.param(restored("ApplyFailed"), START, False, id="may-not-begin"),
+        pytest.param(restored("ApplyFailed", **BETWEEN), START, True, id="may-not-begin-again"),
+        pytest.param(restored(current_run=AGAIN), BEGUN, True, id="runs"),
+        pytest.param(restored(), BEGUN, True, id="runs-and-no-tick-has-recorded-it"),
+        pytest.param(restored(current_run=AGAIN), FAILED, True, id="fails"),
+        pytest.param(restored("ProgressingWithRetry", **BETWEEN), TO_RETRY, True, id="between-two-attempts"),
+        pytest.param(restored("SnapshotNotFound", consecutive_failures=3), IDLE, False, id="given-up"),
+        pytest.param(
+            replace(restored(**BETWEEN), spec=replace(INTO.spec, paused=True)),
+            IDLE,
+            False,
+            id="paused-between-attempts",
+        ),
+        pytest.param(
+            replace(restored(current_run=AGAIN), spec=replace(INTO.spec, paused=True)),
+            BEGUN,
+            True,
+            id="paused-and-runs",
+        ),
+        pytest.param(replace(restored(**BETWEEN), deleting=True), IDLE, False, id="deleted-between-attempts"),
+    ],
+)
+@pytest.mark.parametrize("source", [NEW, HOURLY], ids=["new", "backed-up-before"])
+def test_a_source_waits_for_a_later_restore_only_while_that_is_not_over(source, destination, does, waits):
+    (_, found), _ = admitted([(source, START), (destination, does)], now=at("09:00:00"))
+    assert (isinstance(found, Wait) and found.reason == "WaitingForRestore") is waits
+
+
+def test_of_two_restores_into_a_volume_the_one_under_way_is_waited_for():
+    kept_ready = replace(INTO, name="emergency", uid="another")
+    for destinations in ([(kept_ready, IDLE), (RESTORED, BEGUN)], [(RESTORED, BEGUN), (kept_ready, IDLE)]):
+        assert "shop/copy" in restores_first([(HOURLY, START), *destinations])[HOURLY.key].message
+
+
 def test_only_what_reads_the_volume_waits_for_it():
     main, chore = with_chores(HOURLY)
     prune = make_prune(secret="third")
@@ -145,23 +196,42 @@ def test_a_run_under_way_does_not_wait_for_it():
     assert admitted([(HOURLY, advance), (INTO, BEGUN)], now=at("09:00:00"))[0][1] is advance
 
 
+NOT_YET = "which has not restored into PersistentVolumeClaim data yet"
+NOT_ENDED = "whose restore into PersistentVolumeClaim data has not ended yet"
+
+
 @pytest.mark.parametrize(
-    ("destination", "trouble"),
+    ("destination", "does", "said", "is_well"),
     [
-        pytest.param(INTO, "", id="to-come"),
+        pytest.param(INTO, IDLE, NOT_YET, True, id="to-come"),
         pytest.param(
             seen(INTO, conditions=(condition("Ready", False, "SnapshotNotFound", message="restore failed: none"),)),
-            ": restore failed: none",
+            IDLE,
+            f"{NOT_YET}: restore failed: none",
+            False,
             id="failed",
         ),
-        pytest.param(make_destination(destination_pvc="data", paused=True), ": it is paused", id="paused"),
+        pytest.param(
+            make_destination(destination_pvc="data", paused=True), IDLE, f"{NOT_YET}: it is paused", False, id="paused"
+        ),
+        pytest.param(restored(current_run=AGAIN), BEGUN, NOT_ENDED, True, id="a-later-one"),
+        pytest.param(
+            replace(restored(current_run=AGAIN), spec=replace(INTO.spec, paused=True)),
+            BEGUN,
+            NOT_ENDED,
+            True,
+            id="a-later-one-that-a-pause-leaves-to-end",
+        ),
+        pytest.param(
+            restored("ProgressingWithRetry", **BETWEEN),
+            TO_RETRY,
+            f"{NOT_ENDED}: attempt 1 of 3: restore failed",
+            False,
+            id="a-later-one-between-two-attempts",
+        ),
     ],
 )
-def test_what_is_wrong_with_a_restore_is_said_where_it_is_waited_for(destination, trouble):
-    wait = restores_to_come([(NEW, START), (destination, IDLE)])[NEW.key]
-    assert wait == Wait(
-        reason="WaitingForRestore",
-        message="waiting for ReplicationDestination shop/copy, which has not restored into "
-        f"PersistentVolumeClaim data yet{trouble}",
-        ready=not trouble,
-    )
+def test_what_is_wrong_with_a_restore_is_said_where_it_is_waited_for(destination, does, said, is_well):
+    wait = restores_first([(NEW, START), (destination, does)])[NEW.key]
+    message = f"waiting for ReplicationDestination shop/copy, {said}"
+    assert wait == Wait(reason="WaitingForRestore", message=message, ready=is_well)
