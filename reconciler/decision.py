@@ -67,7 +67,8 @@ def outstanding_run(resource: Resource, children: Children) -> Run | None:
 def is_unrecorded(resource: Resource, job: Job) -> bool:
     """Whether no tick has lived to record that this Job was started.
 
-    A Job whose slot or token is recorded as handled is none: a tick that hung since before that time made it again.
+    A Job whose slot or token is recorded as handled, or superseded, is none: a tick that hung since before that time
+    made it again.
     """
     recorded = resource.status.last_sync_start_time
     return (recorded is None or job.created > recorded) and not _is_handled(resource, job.run)
@@ -77,11 +78,14 @@ def _is_handled(resource: Resource, run: Run) -> bool:
     current, status = resource.status.current_run, resource.status
     if current and current.token == run.token:
         return run.attempt <= current.attempt
+    if run.token == CREATE:
+        return status.last_sync_start_time is not None
     if run.token.startswith(MANUAL):
-        return run.token == f"{MANUAL}{status.last_manual_sync}"
+        asked = run.token.removeprefix(MANUAL)
+        return asked == status.last_manual_sync or asked != resource.spec.manual
     if run.token.startswith(REQUEST):
-        return is_done(run.token, status)
-    return run.token != CREATE and status.last_slot is not None and parse_time(run.token) <= status.last_slot
+        return is_done(run.token, status) or run.token != f"{REQUEST}{resource.requested}"
+    return status.last_slot is not None and parse_time(run.token) <= status.last_slot
 
 
 def due_start(resource: Resource, *, now: datetime) -> Start | None:

@@ -132,6 +132,23 @@ def hanging(stage):
         cluster.resumed.set()
 
 
+def asking(stage, asked):
+    """What a source has to say for a run that is asked for in one of four ways."""
+    if asked == "by-schedule":
+        return {}
+    more = {"runOnCreate": True} if asked == "on-creation" else {}
+    return {"trigger": {"schedule": f"0 {(stage.slot.hour + 6) % 24} * * *", **more}}
+
+
+def ask(stage, asked, text):
+    """Once more, where a schedule or a creation does not do it alone."""
+    if asked == "by-token":
+        stage.edit("ReplicationSource", "nightly", trigger={"manual": text})
+    elif asked == "by-annotation" or (asked, text) == ("on-creation", "second"):
+        annotations = {"metadata": {"annotations": {"scribe.backube/sync-requested-at": text}}}
+        stage.api.merge("ReplicationSource", stage.namespace, "nightly", annotations)
+
+
 class TestTickThatHung:
     """A tick that stopped after its lists, and goes on when others have taken the run further."""
 
@@ -148,20 +165,27 @@ class TestTickThatHung:
         since = stage.api.watch("Job", stage.namespace, since=before["metadata"]["resourceVersion"])
         assert [each["spec"]["suspend"] for each in since if each["spec"]["suspend"]] == []
 
-    def test_before_its_job_runs_nothing_again_when_the_run_is_over(self, stage, hanging):
-        stage.source()
+    @pytest.mark.parametrize("asked", ["by-schedule", "by-token", "by-annotation", "on-creation"])
+    def test_before_its_job_runs_nothing_again_when_the_run_is_over(self, stage, hanging, asked):
+        """Nor when another one that was asked for later is over as well."""
+        stage.source(spec=asking(stage, asked))
+        ask(stage, asked, "first")
         resume = hanging()
-        stage.tick(after=1)
-        stage.take_snapshots()
-        stage.tick(after=2)
-        stage.run_movers()
-        stage.tick(after=3)
-        stage.tick(after=4)
-        stage.collect_garbage()
+        for after, text in ((0, "first"), (10, "second")):
+            ask(stage, asked, text)
+            stage.tick(after=after + 1)
+            stage.take_snapshots()
+            stage.tick(after=after + 2)
+            stage.run_movers()
+            stage.tick(after=after + 3)
+            stage.tick(after=after + 4)
+            stage.collect_garbage()
+            stage.started_a_minute_ago("ReplicationSource", "nightly")
         before = stage.state(RUN)
         resume()
-        stage.tick(after=5)
-        stage.collect_garbage()
+        for after in (20, 25):
+            stage.tick(after=after)
+            stage.collect_garbage()
         assert stage.state(RUN) == before
 
     def test_before_its_result_does_not_bring_back_an_older_status(self, stage, hanging):

@@ -314,7 +314,35 @@ def test_a_recorded_run_without_its_job_is_lost(jobs):
             seen(make_source(manual="b"), last_manual_sync="a", last_sync_start_time=at("08:40:00")),
             make_job(run=Run(token="manual:b"), created=at("08:50:00")), True, id="new-token",
         ),
+        pytest.param(
+            seen(make_source(manual="b"), last_manual_sync="b", last_sync_start_time=at("08:40:00")),
+            make_job(run=Run(token="manual:a"), created=at("08:50:00")), False, id="token-before-the-last",
+        ),
+        pytest.param(
+            started(make_source(manual="b"), Run(token="manual:b"), next_retry_time=at("09:02:00")),
+            make_job(run=Run(token="manual:a"), created=at("09:30:00")), False, id="token-before-the-current",
+        ),
+        pytest.param(
+            started(make_source(manual="b"), Run(token="manual:a"), next_retry_time=at("09:02:00")),
+            make_job(run=Run(token="manual:b"), created=at("09:01:30")), True, id="token-after-the-current",
+        ),
+        pytest.param(
+            seen(make_source(requested="b"), last_request="b", last_sync_start_time=at("08:40:00")),
+            make_job(run=Run(token="request:a"), created=at("08:50:00")), False, id="request-before-the-last",
+        ),
+        pytest.param(
+            seen(make_source(requested="b"), last_request="a", last_sync_start_time=at("08:40:00")),
+            make_job(run=Run(token="request:b"), created=at("08:50:00")), True, id="new-request",
+        ),
         pytest.param(make_source(), make_job(run=Run(token="create")), True, id="on-creation"),
+        pytest.param(
+            started(HOURLY, NINE, current_run=None), make_job(run=Run(token="create"), created=at("09:30:00")), False,
+            id="on-creation-made-again",
+        ),
+        pytest.param(
+            started(HOURLY, Run(token="create"), next_retry_time=at("09:02:00")),
+            make_job(run=Run(token="create", attempt=2), created=at("09:02:05")), True, id="on-creation-next-attempt",
+        ),
     ],
 )  # fmt: skip
 def test_a_job_whose_tick_was_killed_is_taken_over(resource, job, orphan):
