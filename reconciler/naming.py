@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 
-from reconciler.resource import API_GROUP, API_VERSION, Kind, Rejected, Resource
+from reconciler.resource import API_GROUP, API_VERSION, Key, Kind, Rejected, Resource
 from reconciler.status import Run
 from reconciler.timestamps import format_time
 
@@ -61,14 +61,28 @@ def child_name(owner: Resource | Rejected, purpose: str, run: Run) -> str:
 
 def child_stem(owner: Resource | Rejected, purpose: str) -> str:
     """What such a name begins with, for people: of every run the same."""
-    room = _NAME_LIMIT - len(purpose) - _HASH_LENGTH - 2
-    readable = "-".join(filter(None, (owner.name, owner.volume))).replace(".", "-")[:room].strip("-")
-    return f"{purpose}-{readable}"
+    return _stem(owner.name, owner.volume, purpose)
 
 
 def child_hash(owner: Resource | Rejected, purpose: str, run: Run) -> str:
     """The end of such a name, which alone tells whose it is: 12 hexadecimal digits."""
-    uid, volume, chore = owner.key
+    return _hash(owner.key, purpose, run)
+
+
+def is_name_of(name: str, labels: Mapping[str, object], *, volume: str, purpose: str, run: Run) -> bool:
+    """Whether a child with these labels was given this name: who copies one copies the labels, too, under another."""
+    owner, uid, chore = (str(labels.get(label, "")) for label in (OWNER_NAME, OWNER_UID, CHORE))
+    return name == f"{_stem(owner, volume, purpose)}-{_hash((uid, volume, chore), purpose, run)}"
+
+
+def _stem(owner: str, volume: str, purpose: str) -> str:
+    room = _NAME_LIMIT - len(purpose) - _HASH_LENGTH - 2
+    readable = "-".join(filter(None, (owner, volume))).replace(".", "-")[:room].strip("-")
+    return f"{purpose}-{readable}"
+
+
+def _hash(key: Key, purpose: str, run: Run) -> str:
+    uid, volume, chore = key
     part = filter(None, (f"volume/{volume}" if volume else "", chore))
     return _digest(uid, purpose, run.token, str(run.attempt), *part)
 
@@ -79,10 +93,13 @@ def event_name(owner: Resource | Rejected, *about: str) -> str:
 
 
 def label_value(text: str) -> str:
-    """``text`` as a label value: itself when it fits 63 characters, else its beginning and a hash."""
+    """``text`` as a label value: itself when it fits 63 characters, else its beginning and a hash.
+
+    Nothing is stripped from the beginning: ``is_name_of`` reads in it what a child's name begins with.
+    """
     if len(text) <= _LABEL_LIMIT:
         return text
-    return f"{text[: _LABEL_LIMIT - _HASH_LENGTH - 1].rstrip('-.')}-{_digest(text)}"
+    return f"{text[: _LABEL_LIMIT - _HASH_LENGTH - 1]}-{_digest(text)}"
 
 
 def request_value(text: str) -> str:

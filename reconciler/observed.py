@@ -33,7 +33,8 @@ class Namespace:
 class Job:
     """A mover Job of ours; what it does is read back from the Job itself, so that later edits of the CR change nothing.
 
-    ``ours``, here and below: it carries every label that Quill gives, so nobody else can have made it by accident.
+    ``ours``, here and below: it carries every label that Quill gives, and the name, so nobody else can have made it by
+    accident.
     ``volume`` is the claim of a CR with a selector that it was made for.
 
     ``claim`` is the PersistentVolumeClaim its pod mounts at /data, empty for a prune; ``source`` is the user's claim

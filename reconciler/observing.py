@@ -1,7 +1,8 @@
 """Children and surroundings as the API server lists them, to the values decisions are made of. Pure.
 
 A field that is missing or not as expected makes the object less informative, never a failure: anybody may have written
-what is listed. What cannot be attributed to a CR of ours is None.
+what is listed. What cannot be attributed to a CR of ours is None, or has no owner: also a copy of a child, which has
+all its labels and another name.
 """
 
 import re
@@ -38,9 +39,11 @@ def parse_job(raw: Raw) -> Job | None:
     """A mover Job; None for one that carries our label but was not made by Quill."""
     metadata, spec = raw["metadata"], mapping_at(raw, "spec")
     annotations = mapping_at(metadata, "annotations")
-    run, owner = _run(annotations), _label(metadata, naming.OWNER_UID)
     action, copy_method = annotations.get(naming.ACTION), annotations.get(naming.COPY_METHOD, CopyMethod.SNAPSHOT)
-    if run is None or not owner or action not in list(Action) or copy_method not in list(CopyMethod):
+    if action not in list(Action) or copy_method not in list(CopyMethod):
+        return None
+    run, owner = _run(annotations), _owner(metadata, str(action))
+    if run is None or not owner:
         return None
     ended = _ended(mapping_at(raw, "status"))
     return Job(
@@ -71,9 +74,11 @@ def parse_job(raw: Raw) -> Job | None:
 def parse_hook(raw: Raw) -> HookJob | None:
     """A hook's Job; None for any other."""
     metadata, annotations = raw["metadata"], mapping_at(raw["metadata"], "annotations")
-    run, owner, stage = _run(annotations), _label(metadata, naming.OWNER_UID), annotations.get(naming.HOOK)
-    hooks = noted(_text(annotations, naming.HOOKS))
-    if run is None or not owner or stage not in list(Stage) or hooks is None:
+    stage, hooks = annotations.get(naming.HOOK), noted(_text(annotations, naming.HOOKS))
+    if stage not in list(Stage) or hooks is None:
+        return None
+    run, owner = _run(annotations), _owner(metadata, str(stage))
+    if run is None or not owner:
         return None
     ended = _ended(mapping_at(raw, "status"))
     return HookJob(
@@ -121,15 +126,17 @@ def parse_pod(raw: Raw) -> Pod:
 def parse_snapshot(raw: Raw) -> Snapshot:
     """A VolumeSnapshot of ours."""
     metadata, status = raw["metadata"], mapping_at(raw, "status")
+    component = _label(metadata, "app.kubernetes.io/component")
+    owner = _owner(metadata, component)
     size = status.get("restoreSize")
     return Snapshot(
         name=metadata["name"],
         namespace=metadata["namespace"],
         uid=metadata["uid"],
-        owner_uid=_label(metadata, naming.OWNER_UID),
+        owner_uid=owner,
         chore=_label(metadata, naming.CHORE),
         volume=_claim_of(metadata),
-        component=_label(metadata, "app.kubernetes.io/component"),
+        component=component,
         created=parse_time(metadata["creationTimestamp"]),
         taken="creationTime" in status,
         ready=status.get("readyToUse") is True,
@@ -138,14 +145,14 @@ def parse_snapshot(raw: Raw) -> Snapshot:
         kept=naming.DO_NOT_DELETE in mapping_at(metadata, "labels"),
         deleting="deletionTimestamp" in metadata,
         run=_run(mapping_at(metadata, "annotations")),
-        ours=naming.is_ours(mapping_at(metadata, "labels")),
+        ours=bool(owner) and naming.is_ours(mapping_at(metadata, "labels")),
     )
 
 
 def parse_volume(raw: Raw) -> Volume:
     """A PersistentVolumeClaim, ours or anybody's; its capacity is what it has, or asks for while it has none."""
     metadata, spec, status = raw["metadata"], mapping_at(raw, "spec"), mapping_at(raw, "status")
-    labels = mapping_at(metadata, "labels")
+    labels, owner = mapping_at(metadata, "labels"), _owner(metadata, "volume")
     requested = mapping_at(spec, "resources", "requests").get("storage", "0")
     source = mapping_at(spec, "dataSource") or mapping_at(spec, "dataSourceRef")
     return Volume(
@@ -158,14 +165,14 @@ def parse_volume(raw: Raw) -> Volume:
         storage_class_name=_text(spec, "storageClassName") if spec.get("storageClassName") is not None else None,
         volume_mode=_text(spec, "volumeMode") or "Filesystem",
         data_source=(_text(source, "kind"), _text(source, "name")) if source else None,
-        owner_uid=_label(metadata, naming.OWNER_UID),
+        owner_uid=owner,
         chore=_label(metadata, naming.CHORE),
         volume=_claim_of(metadata),
         deleting="deletionTimestamp" in metadata,
         created=parse_time(metadata["creationTimestamp"]) if "creationTimestamp" in metadata else None,
         run=_run(mapping_at(metadata, "annotations")) if labels else None,
         kept=naming.DO_NOT_DELETE in labels,
-        ours=naming.is_ours(labels),
+        ours=bool(owner) and naming.is_ours(labels),
     )
 
 
@@ -181,6 +188,15 @@ def _texts(raw: Raw, key: str) -> tuple[str, ...]:
 
 def _label(metadata: Raw, key: str) -> str:
     return _text(mapping_at(metadata, "labels"), key)
+
+
+def _owner(metadata: Raw, purpose: str) -> str:
+    """The uid of the CR that something was made for, if it has the name that a child of it has for that purpose."""
+    labels, run = mapping_at(metadata, "labels"), _run(mapping_at(metadata, "annotations"))
+    if run is None:
+        return ""
+    made = naming.is_name_of(metadata["name"], labels, volume=_claim_of(metadata), purpose=purpose, run=run)
+    return _label(metadata, naming.OWNER_UID) if made else ""
 
 
 def _claim_of(metadata: Raw) -> str:

@@ -2,8 +2,9 @@
 
 The API server removes what its owner leaves behind, unless somebody deleted the owner with ``--cascade=orphan`` or a
 backup tool brought the child back: then nothing else ever would. Only what a run is made of is swept (Jobs, snapshots,
-volumes), under every label that Quill gives. A restored image is somebody's data, orphaned or not. What is younger than
-an hour may belong to what was made after the lists were read; a mover at work is left to its own deadline.
+volumes), under every label and the name that Quill gives. A restored image is somebody's data, orphaned or not. What
+is younger than an hour may belong to what was made after the lists were read; a mover at work is left to its own
+deadline.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

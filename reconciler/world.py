@@ -135,7 +135,7 @@ def _judged(raw: Object) -> Resource | Rejected:
 def _snapshots(cluster: Cluster, *, namespace: str | None) -> Mapping[Family, tuple[Snapshot, ...]]:
     """Our VolumeSnapshots by namespace and key of the resource they were made for."""
     listed = cluster.list_objects("VolumeSnapshot", namespace=namespace, selector=SELECTOR)
-    return _by_owner(parse_snapshot(raw) for raw in listed)
+    return _by_owner(each for raw in listed if (each := parse_snapshot(raw)).owner_uid)
 
 
 def look_again(cluster: Cluster, namespace: str | None, seen: Mapping[Family, Children]) -> Mapping[Family, Children]:
@@ -147,7 +147,7 @@ def look_again(cluster: Cluster, namespace: str | None, seen: Mapping[Family, Ch
     jobs = cluster.list_objects("Job", namespace=namespace, selector=SELECTOR)
     hooks = _by_owner(hook for raw in jobs if (hook := parse_hook(raw)))
     claims = cluster.list_objects("PersistentVolumeClaim", namespace=namespace, selector=SELECTOR)
-    volumes = _by_owner(parse_volume(raw) for raw in claims)
+    volumes = _by_owner(each for raw in claims if (each := parse_volume(raw)).owner_uid)
     return {
         key: replace(each, hooks=hooks.get(key, ()), volumes=volumes.get(key, ())) if each.hooks else each
         for key, each in found.items()

@@ -70,15 +70,7 @@ def test_all_of_a_resource_that_was_deleted_without_its_children_goes(stage):
 
 def test_a_published_image_stays_whatever_becomes_of_its_resource(stage):
     stage.destination()
-    stage.tick()
-    (volume,) = volumes(stage)
-    stage.bind(volume)
-    stage.run_movers()
-    stage.tick(after=5)
-    stage.take_snapshots()
-    for after in (10, 15):
-        stage.tick(after=after)
-        stage.collect_garbage()
+    restore(stage)
     image = stage.status("copy", "ReplicationDestination")["latestImage"]["name"]
     orphan(stage, "ReplicationDestination", "copy")
     stage.tick(after=48 * HOUR)
@@ -95,6 +87,52 @@ def test_what_only_looks_like_a_child_stays(stage):
     stage.api.create({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec})
     stage.tick(after=48 * HOUR)
     assert left(stage) == {"precious", "data"}
+
+
+def copy_of(stage, kind, name, copied):
+    """What `kubectl get -o yaml`, another name and `kubectl create` make."""
+    raw = stage.get(kind, name)
+    taken = {key: raw["metadata"][key] for key in ("namespace", "labels", "annotations")}
+    body = {"apiVersion": raw["apiVersion"], "kind": kind, "metadata": {"name": copied, **taken}, "spec": raw["spec"]}
+    stage.api.create(body)
+
+
+def test_a_copy_under_another_name_stays_when_the_real_one_goes(stage):
+    under_way(stage)
+    (volume,) = volumes(stage)
+    copy_of(stage, "PersistentVolumeClaim", volume, "copied-volume")
+    stage.bind("copied-volume")
+    snapshot = stage.only("VolumeSnapshot")["metadata"]["name"]
+    copy_of(stage, "VolumeSnapshot", snapshot, "copied-snapshot")
+    stage.run_movers()
+    stage.tick(after=10)
+    orphan(stage, "Job", stage.only("Job")["metadata"]["name"])
+    swept = {name for name, each in stage.tick(after=2 * HOUR).items() if each.what == "Swept"}
+    assert swept == {volume, snapshot}
+    assert left(stage) == {"copied-volume", "copied-snapshot", "data"}
+
+
+def test_a_copy_of_an_image_stays_when_a_newer_one_is_published(stage):
+    stage.destination(spec={"trigger": {"manual": "one"}})
+    restore(stage)
+    former = stage.status("copy", "ReplicationDestination")["latestImage"]["name"]
+    copy_of(stage, "VolumeSnapshot", former, "keep-before-upgrade")
+    stage.edit("ReplicationDestination", "copy", trigger={"manual": "two"})
+    restore(stage, after=60)
+    image = stage.status("copy", "ReplicationDestination")["latestImage"]["name"]
+    assert image != former
+    assert left(stage) == {image, "keep-before-upgrade", "data"}
+
+
+def restore(stage, *, after=0):
+    """A restore from its start until what it does not need any more has gone."""
+    for later in range(0, 30, 5):
+        stage.tick(after=after + later)
+        for volume in volumes(stage):
+            stage.bind(volume)
+        stage.run_movers()
+        stage.take_snapshots()
+        stage.collect_garbage()
 
 
 def test_a_tick_deletes_no_more_than_it_may_and_the_next_one_goes_on(stage, monkeypatch):

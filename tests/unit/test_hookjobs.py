@@ -3,6 +3,7 @@ from datetime import timedelta
 import pytest
 
 from reconciler.hookjobs import hook_job, note, noted
+from reconciler.naming import child_name
 from reconciler.observing import parse_hook, parse_job
 from reconciler.plans import HookPlan
 from reconciler.spec import Hook, Hooks, Stage
@@ -16,8 +17,9 @@ HOSTILE = {
 
 
 def made(stage=Stage.BEFORE, *, hooks=HOOKS, pod=GOOD):
-    plan = HookPlan(name=f"{stage}-nightly-0123456789ab", run=slot_run("09:00:00"), stage=stage, hooks=hooks)
-    return hook_job(plan, {"template": pod, "metadata": {"namespace": "other", "labels": {"x": "y"}}}, make_source())
+    owner, run = make_source(), slot_run("09:00:00")
+    plan = HookPlan(name=child_name(owner, stage, run), run=run, stage=stage, hooks=hooks)
+    return hook_job(plan, {"template": pod, "metadata": {"namespace": "other", "labels": {"x": "y"}}}, owner)
 
 
 def test_whose_it_is_no_podtemplate_decides():
@@ -57,6 +59,8 @@ def test_it_is_read_back_as_what_it_is():
         Stage.AFTER, slot_run("09:00:00"), HOOKS, False, True,
     )  # fmt: skip
     assert parse_job(body) is None
+    body["metadata"]["name"] = "a-copy"
+    assert parse_hook(body) is None
 
 
 @pytest.mark.parametrize("hooks", [HOOKS, Hooks(before=HOOKS.before)])

@@ -72,7 +72,7 @@ def test_a_childs_name_begins_with_its_purpose_and_owner(name, expected):
         pytest.param("nightly", "nightly", id="short"),
         pytest.param("x" * 63, "x" * 63, id="just-fits"),
         pytest.param("x" * 64, r"x{50}-[0-9a-f]{12}", id="too-long"),
-        pytest.param("x" * 48 + ".-" + "y" * 20, r"x{48}-[0-9a-f]{12}", id="cut-at-a-dot"),
+        pytest.param("x" * 48 + ".-" + "y" * 20, r"x{48}\.--[0-9a-f]{12}", id="cut-behind-a-dot"),
     ],
 )
 def test_a_label_value_fits(text, expected):

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler import assets
+from reconciler.naming import child_name
 from reconciler.observed import JobState
 from reconciler.observing import parse_job, parse_pod, parse_snapshot, parse_volume
 from reconciler.plans import JobPlan, SnapshotPlan, VolumePlan
@@ -35,10 +36,21 @@ SERVERS = {
 
 
 def listed(plan, owner=SOURCE, **status):
-    """``plan`` as it is listed once it was applied."""
-    raw = deepcopy(TEMPLATES.rendered(plan, owner, job_uid="4c2a"))
+    """``plan`` as it is listed once it was applied under the name that it has in that run."""
+    raw = deepcopy(TEMPLATES.rendered(replace(plan, name=name_of(plan, owner)), owner, job_uid="4c2a"))
     raw["metadata"] |= SERVERS | {"generation": 1}
     return raw | ({"status": status} if status else {})
+
+
+def name_of(plan, owner):
+    match plan:
+        case JobPlan():
+            purpose = plan.action
+        case SnapshotPlan():
+            purpose = "snapshot" if plan.job else "image"
+        case VolumePlan():
+            purpose = "volume"
+    return child_name(owner, purpose, plan.run)
 
 
 def ended(kind, **values):
@@ -80,7 +92,7 @@ FAILED = listed(
 )
 def test_a_job_gives_back_the_plan_it_was_made_of(plan, owner):
     job = parse_job(listed(plan, owner))
-    assert (job.name, job.namespace, job.run) == (plan.name, owner.namespace, plan.run)
+    assert (job.name, job.namespace, job.run) == (name_of(plan, owner), owner.namespace, plan.run)
     assert (job.action, job.copy_method, job.claim) == (plan.action, plan.copy_method, plan.claim or "")
     assert (job.suspended, job.owner_uid) == (True, owner.uid)
     assert (job.uid, job.created, job.state, job.finished) == ("9d3f6c1e", at("09:00:05"), JobState.ACTIVE, None)
@@ -381,7 +393,7 @@ def test_a_snapshot_is_as_ready_as_its_status_says(status, ready, size, error):
 )
 def test_a_snapshot_gives_back_whose_it_is(plan, owner, component):
     snapshot = parse_snapshot(listed(plan, owner))
-    assert (snapshot.name, snapshot.namespace, snapshot.uid) == (plan.name, "shop", "9d3f6c1e")
+    assert (snapshot.name, snapshot.namespace, snapshot.uid) == (name_of(plan, owner), "shop", "9d3f6c1e")
     assert (snapshot.owner_uid, snapshot.component, snapshot.created) == (owner.uid, component, at("09:00:05"))
     assert not snapshot.deleting
 
@@ -408,6 +420,32 @@ def test_a_label_keeps_a_snapshot(labels, kept):
 def test_a_child_of_a_run_says_so_and_of_which(plan, parse, ours):
     child = parse(listed(plan))
     assert (child.ours, child.run, child.created) == (ours, RUN, at("09:00:05"))
+
+
+IMAGE_PLAN = replace(SNAPSHOT_PLAN, job=None)
+OF_ALL_KINDS = [PLAN, SNAPSHOT_PLAN, IMAGE_PLAN, VOLUME_PLAN]
+LONG = make_source(name="a" + "-" * 50 + ".b" * 8)
+PART = make_source(volume="data-db-0", chore="verify", action=Action.CHECK)
+
+
+@pytest.mark.parametrize("owner", [SOURCE, make_source(name="shop.db"), LONG, PART], ids=lambda owner: owner.name)
+@pytest.mark.parametrize("plan", OF_ALL_KINDS, ids=["job", "snapshot", "image", "volume"])
+@pytest.mark.parametrize("copy", [
+    "keep-before-upgrade",
+    pytest.param(lambda name: f"{name}-copy", id="behind"),
+    pytest.param(lambda name: f"old-{name}", id="before"),
+    pytest.param(lambda name: f"{name[:-12]}copy-{name[-12:]}", id="within"),
+    pytest.param(lambda name: f"{name[:-1]}{'1' if name[-1] == '0' else '0'}", id="another-hash"),
+])  # fmt: skip
+def test_a_child_under_another_name_is_nobodys(plan, owner, copy):
+    """Who copies one with kubectl copies its labels and annotations, too."""
+    raw = listed(plan, owner)
+    parse = {"Job": parse_job, "VolumeSnapshot": parse_snapshot, "PersistentVolumeClaim": parse_volume}[raw["kind"]]
+    assert parse(raw).owner_uid == owner.uid
+    name = raw["metadata"]["name"]
+    raw["metadata"]["name"] = copy(name) if callable(copy) else copy
+    copied = parse(raw)
+    assert copied is None or (copied.owner_uid, copied.ours) == ("", False)
 
 
 def test_a_label_keeps_a_claim():

@@ -11,7 +11,7 @@ from reconciler import conditions, endings
 from reconciler.chores import with_chores
 from reconciler.decision import decide
 from reconciler.leftovers import leftovers
-from reconciler.naming import FLUX_REQUESTED_AT, SYNC_REQUESTED_AT
+from reconciler.naming import FLUX_REQUESTED_AT, SYNC_REQUESTED_AT, child_name, labels
 from reconciler.observed import Children, JobState
 from reconciler.observing import parse_job
 from reconciler.parsing import parse
@@ -187,14 +187,13 @@ def test_it_is_read_from_the_resource(annotations):
 
 
 def test_its_job_is_known_again_by_its_annotations():
-    labels = {"scribe.backube/owner-uid": "u"}
     annotations = {
         "scribe.backube/run": "request:b,a", "scribe.backube/attempt": "1", "scribe.backube/action": "backup",
         "scribe.backube/copy-method": "None",
     }  # fmt: skip
     metadata = {
-        "name": "j", "namespace": "shop", "uid": "1", "creationTimestamp": "2026-03-04T09:00:00Z", "labels": labels,
-        "annotations": annotations,
+        "name": child_name(NIGHTLY, "backup", RUN), "namespace": "shop", "uid": "1",
+        "creationTimestamp": "2026-03-04T09:00:00Z", "labels": labels(NIGHTLY, "mover"), "annotations": annotations,
     }  # fmt: skip
     assert parse_job({"metadata": metadata, "spec": {}}).run == RUN
 
