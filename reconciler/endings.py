@@ -38,7 +38,7 @@ def finished(resource: Resource, status: Status, decision: Finish, *, now: datet
         current_run=None,
         next_retry_time=None,
         latest_mover_status=result,
-        last_subset=part_read(result) or status.last_subset,
+        last_subset=part_read(resource.spec.action, result) or status.last_subset,
         repository_id=result.repository_id or status.repository_id,
         locks=_locks(status, decision),
     )
@@ -49,7 +49,7 @@ def finished(resource: Resource, status: Status, decision: Finish, *, now: datet
     began = status.last_sync_start_time or decision.ended
     status = replace(
         consumed(status, run),
-        held_slot=_held_since(status) if result.reason == HELD else None,
+        held_slot=_held_since(status) if _is_held(resource, result) else None,
         last_sync_time=decision.ended,
         overdue_time=overdue_after(resource, decision.ended),
         last_sync_duration_seconds=max((decision.ended - began).total_seconds(), 0.0),
@@ -87,7 +87,7 @@ def _failed(resource: Resource, status: Status, decision: Finish, *, now: dateti
     result, run = decision.result, decision.run
     status = replace(status, consecutive_failures=status.consecutive_failures + 1)
     text = _ended(resource, result)
-    if result.reason == HELD:
+    if _is_held(resource, result):
         status = replace(status, held_slot=_held_since(status))
         text = f"{text}; {_how_to_accept(status.held_slot or now)}"
     retry = retry_time(resource, decision, now=now)
@@ -105,6 +105,11 @@ def _ended(resource: Resource, result: MoverResult) -> str:
     if not result.successful:
         return f"{what} failed: {result.reason}: {result.message}"
     return f"last {what} succeeded{f'; {result.message}' if result.message else ''}"
+
+
+def _is_held(resource: Resource, result: MoverResult) -> bool:
+    """Whether the guard found the volume shrunken; the mover of a chore may say so, but looks at none."""
+    return result.reason == HELD and not resource.chore
 
 
 def _held_since(status: Status) -> datetime | None:

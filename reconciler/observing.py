@@ -6,6 +6,7 @@ all its labels and another name.
 """
 
 import re
+from dataclasses import replace
 from typing import Final
 
 from reconciler import naming
@@ -23,6 +24,8 @@ DATA_VOLUME: Final = "data"
 """Name of the volume in a mover's pod that holds the data; templates/ call it so."""
 
 _TROUBLE_LIMIT: Final = 512
+_MESSAGE_LIMIT: Final = 1024
+_GROUPS_LIMIT: Final = 32  # as schemas/ has it; a pod may name more, and one more than once
 _STARTING: Final = frozenset({"ContainerCreating", "PodInitializing", ""})
 _SAME_TROUBLE: Final = {"ErrImagePull": "ImagePullBackOff"}  # the two take turns
 _CLAIM: Final = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?")
@@ -65,7 +68,7 @@ def parse_job(raw: Raw) -> Job | None:
         group=_text(annotations, naming.GROUP) if naming.is_of_a_slot(run) else "",
         hooks=noted(_text(annotations, naming.HOOKS)),
         failure_reason=_text(ended, "reason"),
-        failure_message=one_line(_text(ended, "message")),
+        failure_message=one_line(_text(ended, "message"))[:_MESSAGE_LIMIT],
         deleting="deletionTimestamp" in metadata,
         ours=naming.is_ours(mapping_at(metadata, "labels")),
     )
@@ -119,7 +122,7 @@ def parse_pod(raw: Raw) -> Pod:
         trouble=_trouble(status),
         termination_message=ended.get("message"),
         termination_reason=_text(ended, "reason"),
-        exit_code=ended.get("exitCode"),
+        exit_code=_exit_code(ended),
     )
 
 
@@ -242,7 +245,9 @@ def _security(spec: Raw) -> MoverIdentity:
     containers = objects_at(spec, "containers")
     users = (each for each in containers if any(_text(m, "name") in claims for m in objects_at(each, "volumeMounts")))
     own = mapping_at(next(users, {}), "securityContext")
-    return parse_identity({**mapping_at(spec, "securityContext"), **own})
+    identity = parse_identity({**mapping_at(spec, "securityContext"), **own})
+    groups = tuple(dict.fromkeys(identity.supplemental_groups))
+    return replace(identity, supplemental_groups=groups[:_GROUPS_LIMIT])
 
 
 def _last_words(status: Raw) -> Raw:
@@ -255,6 +260,12 @@ def _last_words(status: Raw) -> Raw:
     if ended:
         return next((each for each in ended if "message" in each), ended[0])
     return {"reason": _text(status, "reason")} if status.get("phase") == "Failed" else {}
+
+
+def _exit_code(ended: Raw) -> int | None:
+    """As a process can have one: a container runtime may give any number of 32 bits."""
+    code = ended.get("exitCode")
+    return min(max(code, -1), 255) if isinstance(code, int) else None
 
 
 def _trouble(status: Raw) -> str:

@@ -132,7 +132,9 @@ def _lock(raw: Mapping[str, object]) -> Lock | None:
         since = datetime.fromisoformat(_text(raw, "time", _PHASE_LIMIT)).astimezone(UTC).replace(microsecond=0)
     except (OverflowError, ValueError):
         return None
-    if not _LOCK_ID.fullmatch(key) or not host or not isinstance(pid, int) or not 0 <= pid < 2**31:
+    if isinstance(pid, bool) or not isinstance(pid, int) or not 0 <= pid < 2**31:
+        return None
+    if not _LOCK_ID.fullmatch(key) or not host:
         return None
     return Lock(id=key, host=host, pid=pid, since=since, exclusive=raw.get("exclusive") is True)
 

@@ -9,6 +9,9 @@ from typing import Final
 from reconciler.spec import Action
 from reconciler.status import MoverResult
 
+MAX_PARTS: Final = 256
+"""Of so many parts the data may be, as schemas/ has it for ``readDataSubset``."""
+
 _PROOFS: Final = frozenset({Action.CHECK, Action.DRILL})
 _FINDINGS: Final = frozenset({"RepositoryDamaged", "DrillFailed"})
 """Reasons of failures.py that say what is wrong with the data, and not merely that a run failed."""
@@ -29,7 +32,11 @@ def next_part(last: int | None, parts: int) -> str:
     return f"{(last or 0) % parts + 1}/{parts}"
 
 
-def part_read(result: MoverResult) -> int | None:
-    """The part that was read: damage in it is no reason to read it again, whatever kept it from being read is."""
+def part_read(action: Action, result: MoverResult) -> int | None:
+    """The part that was read: damage in it is no reason to read it again, whatever kept it from being read is.
+
+    One that cannot be is none: what a mover reports may be anything.
+    """
     part = result.statistics.get("subset")
-    return part if isinstance(part, int) and verdict(Action.CHECK, result) is not None else None
+    was_read = action is Action.CHECK and verdict(action, result) is not None
+    return part if was_read and isinstance(part, int) and 1 <= part <= MAX_PARTS else None

@@ -289,6 +289,16 @@ def test_a_pods_last_words_are_kept(status, message, reason, code):
     assert (pod.termination_message, pod.termination_reason, pod.exit_code) == (message, reason, code)
 
 
+@pytest.mark.parametrize(("given", "code"), [(0, 0), (137, 137), (-1, -1), (3221225786, 255), (-1073741510, -1)])
+def test_an_exit_code_is_one_that_a_status_takes(given, code):
+    assert parse_pod(pod_of(containerStatuses=[container("terminated", {"exitCode": given})])).exit_code == code
+
+
+def test_an_identity_has_each_group_once_and_no_more_than_a_status_takes():
+    identity = parse_pod(application({"supplementalGroups": [7, *range(40), 7]})).security
+    assert identity.supplemental_groups == (7, *range(7), *range(8, 32))
+
+
 def test_a_pod_of_ours_names_its_job_and_its_owner():
     pod = parse_pod(pod_of(phase="Running"))
     assert (pod.name, pod.namespace, pod.job_name) == (f"{PLAN.name}-x7k2p", "shop", PLAN.name)

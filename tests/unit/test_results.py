@@ -219,6 +219,7 @@ def test_locks_are_what_the_mover_reported(job):
         pytest.param([LOCK | {"pid": -1}], id="no-process"),
         pytest.param([LOCK | {"pid": 2**31}], id="beyond-any-process"),
         pytest.param([LOCK | {"pid": "7"}], id="text-process"),
+        pytest.param([LOCK | {"pid": True}], id="boolean-process"),
         pytest.param([LOCK | {"time": "yesterday"}], id="no-time"),
         pytest.param([LOCK | {"time": "0001-01-01T00:00:00+23:00"}], id="before-all-time"),
     ],

@@ -52,7 +52,7 @@ def test_all_parts_are_read_once_before_any_is_read_again(parts):
     last, read = None, []
     for _ in range(parts):
         read.append(next_part(last, parts))
-        last = part_read(result(subset=int(read[-1].partition("/")[0]), subsets=parts))
+        last = part_read(Action.CHECK, result(subset=int(read[-1].partition("/")[0]), subsets=parts))
     assert sorted(read, key=lambda each: int(each.partition("/")[0])) == [f"{n}/{parts}" for n in range(1, parts + 1)]
 
 
@@ -64,7 +64,11 @@ def test_all_parts_are_read_once_before_any_is_read_again(parts):
         pytest.param(result("RepositoryUnreachable", subset=3, subsets=12), None, id="not-read"),
         pytest.param(result("MoverLost"), None, id="lost"),
         pytest.param(result(), None, id="no-data-was-to-be-read"),
+        pytest.param(result(subset=256, subsets=256), 256, id="the-last-there-can-be"),
+        pytest.param(result(subset=257, subsets=256), None, id="one-more-than-there-can-be"),
+        pytest.param(result(subset=0, subsets=256), None, id="before-the-first"),
     ],
 )
 def test_a_part_that_was_looked_at_is_not_read_again(ended, expected):
-    assert part_read(ended) == expected
+    assert part_read(Action.CHECK, ended) == expected
+    assert part_read(Action.BACKUP, ended) is None
