@@ -13,6 +13,8 @@ from reconciler.status import Status
 from reconciler.timetable import MISSED_LIMIT
 
 _NOTE_LIMIT: Final = 1024
+"""Bytes, as the API server counts."""
+
 _SUBJECTS: Final[Mapping[str, str]] = {
     Action.CHECK: "Verification",
     Action.DRILL: "Drill",
@@ -64,7 +66,7 @@ def event(resource: Resource | Rejected, note: Note, *, now: datetime) -> dict[s
         "action": note.action,
         "reason": note.reason,
         "regarding": regarding(resource),
-        "note": note.message[:_NOTE_LIMIT],
+        "note": note.message.encode()[:_NOTE_LIMIT].decode(errors="ignore"),
         "type": note.kind,
     }
 

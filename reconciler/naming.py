@@ -89,7 +89,7 @@ def _hash(key: Key, purpose: str, run: Run) -> str:
 
 def event_name(owner: Resource | Rejected, *about: str) -> str:
     """Name of the Event that says ``about`` of a CR: the same however often it is written."""
-    return f"{owner.name[:_LABEL_LIMIT]}.{_digest(owner.uid, *about)}"
+    return f"{owner.name[:_LABEL_LIMIT].rstrip('-.')}.{_digest(owner.uid, *about)}"
 
 
 def label_value(text: str) -> str:

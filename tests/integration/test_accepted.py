@@ -29,3 +29,15 @@ def test_an_identity_of_a_pod_with_many_groups_and_a_lock_of_the_year_one_are_re
     assert stage.tick(after=5)["nightly"].what == "Failed"
     assert [each["since"] for each in stage.status()["locks"]] == ["0001-01-01T00:00:00Z"]
     assert not stage.tick(after=10)["nightly"].unrecorded
+
+
+@pytest.mark.parametrize("letter", ["-", "."])
+def test_a_failure_in_many_bytes_is_told_of_a_resource_with_any_name(stage, letter):
+    name = "x" * 62 + letter + "y"
+    stage.source(name)
+    stage.tick()
+    stage.take_snapshots()
+    stage.tick(after=5)
+    stage.run_movers({"result": "Failed", "reason": "WrongPassword", "message": "ä" * 1000})
+    assert stage.tick(after=10)[name].what == "Failed"
+    assert {each["reason"] for each in stage.list("Event")} == {"TransferStarted", "TransferFailed"}

@@ -5,7 +5,7 @@ import pytest
 
 from reconciler.conditions import accepted, rejected, started
 from reconciler.endings import finished
-from reconciler.events import event, notes, regarding, series
+from reconciler.events import Note, event, notes, regarding, series
 from reconciler.plans import Finish
 from reconciler.problems import Problem
 from reconciler.status import Image, MoverResult, Status
@@ -141,6 +141,21 @@ def test_the_same_words_are_the_same_event_whenever_they_are_said():
         "2026-03-04T09:00:05.000000Z",
         "2026-03-04T10:00:05.000000Z",
     ]
+
+
+@pytest.mark.parametrize(
+    ("message", "kept"),
+    [
+        pytest.param("x" * 1024, "x" * 1024, id="just-fits"),
+        pytest.param("x" * 1025, "x" * 1024, id="too-long"),
+        pytest.param("ä" * 600, "ä" * 512, id="of-two-bytes-each"),
+        pytest.param("x" + "ä" * 600, "x" + "ä" * 511, id="cut-within-a-character"),
+        pytest.param("x" + "😀" * 300, "x" + "😀" * 255, id="of-four-bytes-each"),
+    ],
+)
+def test_a_note_is_cut_to_the_bytes_that_the_api_server_takes(message, kept):
+    note = Note(kind="Warning", reason="TransferFailed", action="RecordResult", message=message)
+    assert event(HOURLY, note, now=at("09:05:00"))["note"] == kept
 
 
 def test_other_words_are_another_event():

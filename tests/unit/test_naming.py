@@ -2,7 +2,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from reconciler.naming import child_name, event_name, host_of, label_value, labels, owner_reference, slot_token
@@ -130,3 +130,12 @@ def test_an_events_name_is_the_same_for_the_same_news_only():
     assert first != event_name(SOURCE, "TransferStarted", "create/2")
     assert first != event_name(make_source(uid="other"), "TransferStarted", "create/1")
     assert re.fullmatch(rf"x{{63}}\.{LABEL}", event_name(make_source(name="x" * 200), "TransferStarted", "create/1"))
+
+
+@settings(deadline=None, max_examples=100)
+@given(names)
+@example("x" * 62 + "-y")
+@example("x" * 62 + ".y")
+@example("x" * 61 + "--" + "y")
+def test_an_events_name_is_one_that_an_object_may_have(name):
+    assert re.fullmatch(rf"{LABEL}(\.{LABEL})*", event_name(make_source(name=name), "TransferStarted", "create/1"))
