@@ -713,11 +713,12 @@ forget() {
 }
 
 # Before the repository is asked: what an application has written is not replaced by a run that nobody asked for. What the
-# marker stands beside is of such a run that did not come to its end, and nobody's yet.
+# marker stands beside is of such a run that did not come to its end, and nobody's yet. Folders are no data: file systems and
+# file servers begin with some of their own.
 spare_data() {
     mark start
     [ ! -e "$data/$unfinished" ] || return 0
-    found=$(cd "$data" 2>"$work/unseen" && find . ! -path . -prune ! -path ./lost+found -print 2>"$work/unseen" | head -n 1)
+    found=$(cd "$data" 2>"$work/unseen" && find . \( -path ./lost+found -o -path ./.snapshot \) -prune -o ! -type d -print 2>"$work/unseen" | head -n 1)
     if [ -n "$found" ]; then
         numbers='"total_files":0,"total_bytes":0'
         finish 0 Successful '' "nothing was restored: the volume already holds data; quill sync or a new spec.trigger.manual restores over it"

@@ -457,27 +457,32 @@ ONE = {"snapshots": Reply(out=snapshots(("shop-db", ["/data"], A))), "restore": 
 SEEN_BY_RESTIC = Reply(out=RESTORED.out, then="ls -A data >seen; exit 0")
 
 
-@pytest.mark.parametrize("name", ["file", ".hidden", "lost+found.old", "-n", "new\nline", "folder/"])
+@pytest.mark.parametrize("name", ["file", ".hidden", "lost+found.old", "-n", "new\nline", "a/b/file", "a/lost+found"])
 def test_a_volume_that_holds_data_is_left_alone_and_its_repository_is_not_asked(mover, name):
     held = mover.directory / "data" / name
-    held.mkdir() if name.endswith("/") else held.write_text("newer")
+    held.parent.mkdir(parents=True, exist_ok=True)
+    held.write_text("newer")
     outcome = mover.run("restore", ONE, **ONLY_EMPTY)
     assert (outcome.code, outcome.report["result"], outcome.calls) == (0, "Successful", [])
     assert outcome.report["message"] == (
         "nothing was restored: the volume already holds data; quill sync or a new spec.trigger.manual restores over it"
     )
     assert outcome.report["summary"] == {"total_files": 0, "total_bytes": 0}
-    assert [path.name for path in (mover.directory / "data").iterdir()] == [held.name]
+    assert [path for path in (mover.directory / "data").rglob("*") if path.is_file()] == [held]
     asked_for = mover.run("restore", ONE, QUILL_ONLY_EMPTY="")
     assert asked_for.report["snapshotID"] == A
 
 
 def test_an_empty_volume_has_a_marker_while_it_is_filled(mover):
-    (mover.directory / "data" / "lost+found").mkdir()
+    for name in ("lost+found/#12", ".snapshot/daily/file"):
+        held = mover.directory / "data" / name
+        held.parent.mkdir(parents=True)
+        held.touch()
+    (mover.directory / "data" / "empty").mkdir()
     outcome = mover.run("restore", {**ONE, "restore": SEEN_BY_RESTIC}, **ONLY_EMPTY)
     assert (outcome.report["result"], outcome.report["snapshotID"]) == ("Successful", A)
-    assert (mover.directory / "seen").read_text().split() == [UNFINISHED, "lost+found"]
-    assert [path.name for path in (mover.directory / "data").iterdir()] == ["lost+found"]
+    assert set((mover.directory / "seen").read_text().split()) == {UNFINISHED, ".snapshot", "empty", "lost+found"}
+    assert {path.name for path in (mover.directory / "data").iterdir()} == {".snapshot", "empty", "lost+found"}
 
 
 HALF_WAY = Reply(then="echo half >data/file; echo 'no space left on device' >&2; exit 1")
