@@ -19,6 +19,7 @@ from reconciler.groups import group_of
 from reconciler.naming import repository_of
 from reconciler.observed import Job, JobState
 from reconciler.plans import Advance, Decision, Start, Wait
+from reconciler.repositories import known_id
 from reconciler.resource import Key, Resource
 from reconciler.spec import Action
 
@@ -64,7 +65,7 @@ class Claim:
 
 def repository_keys(resource: Resource) -> frozenset[str]:
     """What a repository is known by: its id once a mover reported it, and the Secret and path that lead to it."""
-    known = resource.status.repository_id
+    known = known_id(resource)
     return frozenset({_secret(resource), f"repository {known}"}) if known else frozenset({_secret(resource)})
 
 
@@ -125,7 +126,7 @@ def _ahead(number: int) -> str:
 def queued(decided: Iterable[tuple[Resource, Decision]], crowd: Crowd | None = None) -> list[tuple[Resource, Decision]]:
     """The decisions, with a wait in the place of each start that has to stay in the queue, and gates that may open."""
     decided, crowd = list(decided), crowd or Crowd()
-    known = {_secret(resource) for resource, _ in decided if resource.status.repository_id}
+    known = {_secret(resource) for resource, _ in decided if known_id(resource)}
     due = [claim for each in decided if (claim := _due(*each, known=known, crowd=crowd))]
     running = [
         Claim(

@@ -98,6 +98,7 @@ def _chore(resource: Resource, name: str, spec: Spec, *, dead_locks: tuple[Lock,
         observed_generation=listed.observed_generation,
         schema_fingerprint=listed.schema_fingerprint,
         repository_id=listed.repository_id,
+        observed_repository=listed.observed_repository,
         mover_identity=listed.mover_identity,
     )
     spec = replace(spec, group="")

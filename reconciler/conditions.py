@@ -19,6 +19,7 @@ from reconciler.naming import is_of_a_slot
 from reconciler.observed import Job
 from reconciler.plans import Advance, Start, Wait
 from reconciler.problems import Problem
+from reconciler.repositories import located
 from reconciler.resource import Resource
 from reconciler.saying import retrying, said, unsaid
 from reconciler.spec import MoverIdentity
@@ -30,7 +31,7 @@ from reconciler.timetable import MISSED_LIMIT
 def accepted(resource: Resource, *, now: datetime, fingerprint: str) -> Status:
     """Status with what every tick says of a valid CR: the generation it saw, its schedule and the next slot."""
     status = replace(
-        resource.status,
+        located(resource),
         last_slot=last_slot(resource, now=now),
         observed_generation=resource.generation,
         schema_fingerprint=fingerprint,
@@ -41,8 +42,6 @@ def accepted(resource: Resource, *, now: datetime, fingerprint: str) -> Status:
     )
     ready = status.condition("Ready")
     was_invalid = ready is not None and ready.reason == "InvalidSpec"
-    if resource.generation != resource.status.observed_generation:
-        status = replace(status, repository_id=None)  # it may be another one by now; the next run tells
     if was_invalid or resource.generation != resource.status.observed_generation:
         return unsaid(status, "Stalled", "" if status.next_retry_time else "Reconciling")
     return status

@@ -10,6 +10,7 @@ from reconciler.lateness import overdue_after
 from reconciler.locks import RENEWAL
 from reconciler.naming import ACCEPT_SHRUNKEN
 from reconciler.plans import Finish
+from reconciler.repositories import found
 from reconciler.requests import REQUEST
 from reconciler.resource import Resource
 from reconciler.saying import retrying, said, unsaid
@@ -34,12 +35,11 @@ def finished(resource: Resource, status: Status, decision: Finish, *, now: datet
     """Status once a run's end is known: a success, a failure to be tried again, or one that waits for the next slot."""
     result, run = decision.result, decision.run
     status = replace(
-        status,
+        found(status, result),
         current_run=None,
         next_retry_time=None,
         latest_mover_status=result,
         last_subset=part_read(resource.spec.action, result) or status.last_subset,
-        repository_id=result.repository_id or status.repository_id,
         locks=_locks(status, decision),
     )
     if (proof := verdict(resource.spec.action, result)) is not None:

@@ -8,6 +8,7 @@ from typing import Final
 from reconciler.naming import child_name, repository_of
 from reconciler.observed import Children, HookJob, Job, JobState, Pod, Snapshot, Volume
 from reconciler.plans import HookPlan, JobPlan
+from reconciler.repositories import known_id
 from reconciler.resource import Resource
 from reconciler.spec import Action, CopyMethod
 
@@ -47,6 +48,7 @@ def imagined_job(resource: Resource, plan: JobPlan, now: datetime) -> Job:
         source=plan.source,
         group=plan.group,
         hooks=plan.hooks,
+        repository=plan.repository,
         suspended=True,
         state=JobState.ACTIVE,
         created=now,
@@ -74,7 +76,7 @@ def imagined_volume(resource: Resource, name: str) -> Volume:
 
 def running_mover(resource: Resource, job: Job, now: datetime, *, fails: bool) -> Children:
     """A mover that runs, with all it needs; what it will say stands in its pod, and is read when it has ended."""
-    known = resource.status.repository_id or repository_of(resource)
+    known = known_id(resource) or repository_of(resource)
     well = {"result": "Successful", "repositoryID": known}
     badly = {"result": "Failed", "reason": "MoverFailed", "message": "as simulated"}
     pod = Pod(

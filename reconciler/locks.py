@@ -18,6 +18,7 @@ from reconciler.failures import LOCKED, MAX_ATTEMPTS
 from reconciler.naming import child_hash, child_stem, slot_token
 from reconciler.observed import Children, Job, JobState, Pod
 from reconciler.plans import Decision, Finish
+from reconciler.repositories import known_id
 from reconciler.resource import Resource
 from reconciler.spec import Action
 from reconciler.status import ACTIONS, Chore, Lock, Run, Status
@@ -88,7 +89,7 @@ def token_of(lock: Lock) -> str:
 def left_behind(resource: Resource, movers: Movers, *, now: datetime) -> tuple[Lock, ...]:
     """The locks of dead movers that a CR's own have met, first the one to be removed next, if not all were tried."""
     former = resource.status.chores.get(Chore.UNLOCK, Status()).last_manual_sync or ""
-    here = resource.status.repository_id or ""
+    here = known_id(resource)
     dead = [lock for lock in reported(resource.status) if holder_of(lock, movers, repository=here, now=now).is_dead]
     return tuple(sorted(dead, key=lambda lock: (token_of(lock) <= former, token_of(lock))))
 
@@ -126,7 +127,7 @@ def _without(status: Status, host: str) -> Status:
 
 
 def _may_work_on(repository: str, resource: Resource) -> bool:
-    known = resource.status.repository_id
+    known = known_id(resource)
     return not repository or not known or known == repository
 
 

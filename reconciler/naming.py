@@ -31,6 +31,7 @@ ATTEMPT = f"{API_GROUP}/attempt"
 COPY_METHOD = f"{API_GROUP}/copy-method"
 SOURCE_CLAIM = f"{API_GROUP}/source-claim"
 GROUP = f"{API_GROUP}/group"
+REPOSITORY = f"{API_GROUP}/repository"
 HOOK = f"{API_GROUP}/hook"
 HOOKS = f"{API_GROUP}/hooks"
 """Of a Job, the hooks of its run; of a namespace, whether an administrator allows any."""
@@ -43,6 +44,7 @@ FLUX_REQUESTED_AT = "reconcile.fluxcd.io/requestedAt"
 
 _NAME_LIMIT = 52  # a pod's name keeps 58 characters of its Job's; the whole hash must be in it, restic's locks name it
 _LABEL_LIMIT = 63
+NOTE_LIMIT = 253
 _HASH_LENGTH = 12
 _PLAIN_REQUEST = re.compile(r"[A-Za-z0-9:.+_-]{1,40}")
 
@@ -97,9 +99,11 @@ def label_value(text: str) -> str:
 
     Nothing is stripped from the beginning: ``is_name_of`` reads in it what a child's name begins with.
     """
-    if len(text) <= _LABEL_LIMIT:
-        return text
-    return f"{text[: _LABEL_LIMIT - _HASH_LENGTH - 1]}-{_digest(text)}"
+    return _shortened(text, _LABEL_LIMIT)
+
+
+def _shortened(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{text[: limit - _HASH_LENGTH - 1]}-{_digest(text)}"
 
 
 def request_value(text: str) -> str:
@@ -159,6 +163,11 @@ def host_of(resource: Resource) -> str | None:
 def repository_of(resource: Resource) -> str:
     """What people know a repository by: namespace and name of the Secret that leads to it, and the path below."""
     return "/".join(filter(None, (resource.namespace, resource.spec.secret, resource.spec.repository_path)))
+
+
+def repository_note(resource: Resource) -> str:
+    """The same as a status and a Job note it: itself when it fits 253 characters, else its beginning and a hash."""
+    return _shortened(repository_of(resource), NOTE_LIMIT)
 
 
 def slot_token(slot: datetime) -> str:

@@ -39,7 +39,7 @@ class Job:
 
     ``claim`` is the PersistentVolumeClaim its pod mounts at /data, empty for a prune; ``source`` is the user's claim
     that a backup saves, by way of ``claim`` or directly. ``group`` is the one whose snapshots are taken with its own,
-    ``hooks`` run around the copy of it.
+    ``hooks`` run around the copy of it. ``repository`` is the Secret, and path below, that it was made for.
     """
 
     name: str
@@ -56,6 +56,7 @@ class Job:
     source: str = ""
     group: str = ""
     hooks: Hooks | None = None
+    repository: str = ""
     finished: datetime | None = None
     failure_reason: str = ""
     failure_message: str = ""

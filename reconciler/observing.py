@@ -67,6 +67,7 @@ def parse_job(raw: Raw) -> Job | None:
         source=_text(annotations, naming.SOURCE_CLAIM),
         group=_text(annotations, naming.GROUP) if naming.is_of_a_slot(run) else "",
         hooks=noted(_text(annotations, naming.HOOKS)),
+        repository=one_line(_text(annotations, naming.REPOSITORY))[: naming.NOTE_LIMIT],
         failure_reason=_text(ended, "reason"),
         failure_message=one_line(_text(ended, "message"))[:_MESSAGE_LIMIT],
         deleting="deletionTimestamp" in metadata,

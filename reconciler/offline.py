@@ -16,7 +16,7 @@ from uuid import NAMESPACE_URL, uuid5
 from reconciler import files, findings, inventory
 from reconciler.findings import Finding
 from reconciler.imagined import UNKNOWN_UID
-from reconciler.naming import repository_of
+from reconciler.naming import repository_note, repository_of
 from reconciler.observed import Surroundings, Volume
 from reconciler.resource import Resource
 from reconciler.volumes import with_volumes
@@ -107,7 +107,12 @@ def _volumes(resource: Resource, held: inventory.Inventory) -> tuple[Resource, .
 
 def _seen(resource: Resource, since: datetime) -> Resource:
     identity = uuid5(NAMESPACE_URL, f"{resource.kind}/{resource.namespace}/{resource.name}")
-    known = replace(resource.status, repository_id=repository_of(resource), last_sync_time=since)
+    known = replace(
+        resource.status,
+        repository_id=repository_of(resource),
+        observed_repository=repository_note(resource),
+        last_sync_time=since,
+    )
     return replace(resource, created=since, uid=str(identity), status=known)
 
 

@@ -10,9 +10,10 @@ from dataclasses import replace
 from reconciler.decision import CREATE
 from reconciler.groups import group_of
 from reconciler.hooks import blocked, plan_before
-from reconciler.naming import PRIVILEGED_MOVERS, child_name, host_of
+from reconciler.naming import PRIVILEGED_MOVERS, child_name, host_of, repository_note
 from reconciler.observed import Children, Job, Surroundings, Volume
 from reconciler.plans import Advance, HookPlan, JobPlan, SnapshotPlan, VolumePlan, Wait
+from reconciler.repositories import known_id
 from reconciler.resource import Key, Resource
 from reconciler.spec import Action, CopyMethod, Hooks, MoverIdentity
 from reconciler.status import Run
@@ -56,6 +57,7 @@ def start_plan(resource: Resource, run: Run, surroundings: Surroundings) -> JobP
         action=spec.action,
         copy_method=spec.copy_method,
         secret=spec.secret,
+        repository=repository_note(resource),
         claim=child_name(resource, "volume", run) if own_volume else user_claim,
         source=(spec.source_pvc or "") if spec.action in _OF_A_SOURCE_VOLUME else "",
         host=host_of(resource) if works_on_data else None,
@@ -138,7 +140,7 @@ def _action_settings(resource: Resource, run: Run) -> dict[str, str]:
     return {
         "QUILL_IGNORE_INODE": "true" if spec.ignore_inode else "",
         "QUILL_RETAIN": " ".join(f"--keep-{name}={value}" for name, value in spec.retain),
-        "QUILL_REPOSITORY": status.repository_id or "",
+        "QUILL_REPOSITORY": known_id(resource),
         "QUILL_GUARD": "Off" if accepted else spec.guard.mode,
         "QUILL_MIN_PERCENT": str(spec.guard.min_percent),
         "QUILL_HELD": str(int(status.held_slot.timestamp())) if status.held_slot else "",

@@ -17,7 +17,8 @@ class JobPlan:
     """A mover Job to apply: everything templates/<action>.yaml.j2 may say about it.
 
     ``settings`` are further variables of templates/mover.sh by name; ``hostname`` is the pod's own if not empty.
-    ``group`` is the one whose snapshots are taken with this run's (groups.py).
+    ``group`` is the one whose snapshots are taken with this run's (groups.py). ``repository`` is what ``secret`` and
+    the path below it lead to.
     """
 
     name: str
@@ -25,6 +26,7 @@ class JobPlan:
     action: Action
     copy_method: CopyMethod
     secret: str
+    repository: str
     claim: str | None = None
     source: str = ""
     host: str | None = None

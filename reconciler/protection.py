@@ -13,6 +13,7 @@ from enum import StrEnum
 from reconciler.decision import next_start
 from reconciler.lateness import overdue_time
 from reconciler.observed import Volume
+from reconciler.repositories import known_id
 from reconciler.resource import Kind, Rejected, Resource
 from reconciler.spec import Action
 from reconciler.status import Chore, Status
@@ -143,8 +144,8 @@ def _proofs(resources: Iterable[Resource]) -> Mapping[str, datetime]:
     """By the id of each repository, when it was last verified, whoever asked for that."""
     found: defaultdict[str, list[datetime]] = defaultdict(list)
     for each in resources:
-        if each.status.repository_id and each.status.last_verified_time:
-            found[each.status.repository_id].append(each.status.last_verified_time)
+        if (known := known_id(each)) and each.status.last_verified_time:
+            found[known].append(each.status.last_verified_time)
     return {repository: max(times) for repository, times in found.items()}
 
 
@@ -166,7 +167,7 @@ def _replication(resource: Resource, proofs: Mapping[str, datetime], *, now: dat
         last=status.last_sync_time,
         overdue=overdue_time(resource, now=now),
         upcoming=status.next_sync_time or next_start(resource, now=now),
-        verified=proofs.get(status.repository_id or ""),
+        verified=proofs.get(known_id(resource)),
         drilled=status.last_drill_time,
         proof_is_late=any(each and each.overdue_time and each.overdue_time < now for each in chores),
         seconds=status.last_sync_duration_seconds,

@@ -92,6 +92,7 @@ class Renderer:
         body["metadata"]["annotations"] |= {
             naming.ACTION: str(plan.action),
             naming.COPY_METHOD: str(plan.copy_method),
+            naming.REPOSITORY: plan.repository,
             **({naming.SOURCE_CLAIM: plan.source} if plan.source else {}),
             **({naming.GROUP: plan.group} if plan.group else {}),
             **({naming.HOOKS: note(plan.hooks)} if plan.hooks else {}),

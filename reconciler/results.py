@@ -57,7 +57,7 @@ def result_of(job: Job, pods: tuple[Pod, ...]) -> MoverResult:
         key=lambda pod: pod.created,
         default=None,
     )
-    told = _parse(last_words.termination_message or "", last_words) if last_words else None
+    told = replace(_parse(last_words), repository=job.repository) if last_words else None
     if job.state is JobState.COMPLETE:
         return told if told and told.successful else MoverResult(successful=True, message="the mover left no report")
     if told and not told.successful:
@@ -91,7 +91,8 @@ def stuck_result(cause: str, message: str, limit: timedelta, *, phase: str = "st
     return MoverResult(successful=False, reason=cause, message=text, phase=phase)
 
 
-def _parse(text: str, pod: Pod) -> MoverResult:
+def _parse(pod: Pod) -> MoverResult:
+    text = pod.termination_message or ""
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):

@@ -33,6 +33,7 @@ _PLAIN: Final = {
     "consecutiveFailures": "consecutive_failures",
     "missedSlots": "missed_slots",
     "repositoryID": "repository_id",
+    "observedRepository": "observed_repository",
     "schemaFingerprint": "schema_fingerprint",
     "lastUnlockHost": "last_unlock_host",
     "verified": "verified",
@@ -41,7 +42,7 @@ _PLAIN: Final = {
 _OF_THE_CR: Final = frozenset({"observedGeneration", "schemaFingerprint"})
 """Fields that one of several volumes has from its CR."""
 
-_OF_THE_WHOLE: Final = _OF_THE_CR | {"repositoryID", "moverIdentity"}
+_OF_THE_WHOLE: Final = _OF_THE_CR | {"repositoryID", "observedRepository", "moverIdentity"}
 """Fields that a chore has from its CR or volume."""
 
 

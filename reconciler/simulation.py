@@ -21,6 +21,7 @@ from reconciler.observed import Children, Job, Surroundings, Volume
 from reconciler.permission import admitted
 from reconciler.planning import start_plan
 from reconciler.plans import Advance, Decision, Finish, JobPlan, Start, Wait
+from reconciler.repositories import known_id
 from reconciler.resource import Key, Resource
 from reconciler.settings import Caps
 from reconciler.spec import Action
@@ -157,7 +158,7 @@ class _World:
                 status = endings.finished(part.resource, status, finish, now=now)
                 self._end(part, finish, last=not status.next_retry_time)
         former, part.resource = part.resource, replace(part.resource, status=status)
-        if status.repository_id != former.status.repository_id:
+        if known_id(part.resource) != known_id(former):
             part.repository = repository_keys(part.resource)
         if part.children.jobs or isinstance(part.decision, Finish):
             part.decision = decide(part.resource, part.children, now=now)

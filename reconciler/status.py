@@ -71,7 +71,8 @@ class Run:
 class MoverResult:
     """What became of a run. ``statistics`` are camelCase numbers and strings taken from restic's own summary.
 
-    ``locks`` are those in the repository when it could not be locked.
+    ``repository`` is what led its Job to the repository of that id. ``locks`` are those in it when it could not be
+    locked.
     """
 
     successful: bool
@@ -80,6 +81,7 @@ class MoverResult:
     exit_code: int | None = None
     phase: str = ""
     repository_id: str = ""
+    repository: str = ""
     snapshot_id: str = ""
     statistics: dict[str, int | float | str] = field(default_factory=dict)
     locks: tuple[Lock, ...] = ()
@@ -127,6 +129,7 @@ class Status:
     missed_slots: int = 0
     held_slot: datetime | None = None
     repository_id: str | None = None
+    observed_repository: str | None = None
     schema_fingerprint: str | None = None
     mover_identity: MoverIdentity | None = None
     latest_mover_status: MoverResult | None = None

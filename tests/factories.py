@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 from datetime import UTC, datetime
 
 from reconciler.decision import schedule_key
-from reconciler.naming import child_name
+from reconciler.naming import child_name, repository_note
 from reconciler.observed import HookJob, Job, JobState, Pod, Snapshot, Volume
 from reconciler.resource import Kind, Resource
 from reconciler.spec import Action, CopyMethod, Hook, Hooks, Spec, Stage
@@ -80,6 +80,7 @@ def make_job(owner=None, run=None, **values):
         "name": child_name(owner, spec.action, run), "namespace": owner.namespace, "owner_uid": owner.uid, "run": run,
         "action": spec.action, "copy_method": spec.copy_method, "claim": "" if spec.action is Action.PRUNE else claim,
         "suspended": False, "state": JobState.ACTIVE, "created": at("09:00:05"),
+        "repository": repository_note(owner),
     }  # fmt: skip
     job = Job(**({"uid": f"uid-of-{ordinary['name']}"} | ordinary | values))
     ended = job.state is not JobState.ACTIVE and job.finished is None

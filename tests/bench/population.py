@@ -4,6 +4,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 
 from reconciler.decision import schedule_key
+from reconciler.naming import repository_note
 from reconciler.parsing import parse
 from reconciler.resource import Kind
 from reconciler.schedule import newest_slot, next_slot
@@ -120,6 +121,7 @@ def recorded(listed, now):
         last_sync_time=started + timedelta(seconds=83),
         last_sync_duration_seconds=83.0,
         repository_id=uuid.uuid5(uuid.NAMESPACE_DNS, resource.namespace).hex * 2,
+        observed_repository=repository_note(resource),
         conditions=tuple(
             Condition(type=kind, status=value, reason=reason, message=text, last_transition_time=started)
             for kind, value, reason, text in states

@@ -36,6 +36,7 @@ _OF_ONE = Status(
     missed_slots=100,
     held_slot=_THEN,
     repository_id="0" * 64,
+    observed_repository="shop/" + "r" * 248,
     schema_fingerprint="0123456789abcdef",
     mover_identity=MoverIdentity(run_as_user=1, run_as_group=2, fs_group=3, supplemental_groups=(4,)),
     latest_mover_status=MoverResult(
@@ -45,6 +46,7 @@ _OF_ONE = Status(
         exit_code=3,
         phase="backup",
         repository_id="0" * 64,
+        repository="shop/repository",
         snapshot_id="1" * 64,
         statistics=_STATISTICS,
     ),

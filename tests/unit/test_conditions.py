@@ -35,7 +35,7 @@ RETRYING = (
 )
 STALLED = (condition("Ready", False, "WrongPassword"), condition("Stalled", True, "WrongPassword"))
 NOT_READY, RECONCILING = condition("Ready", False, "X"), condition("Reconciling", True, "X")
-SUCCESS = MoverResult(successful=True, repository_id="1f", snapshot_id="5e")
+SUCCESS = MoverResult(successful=True, repository_id="1f", repository="shop/repository", snapshot_id="5e")
 IDLE = Wait(reason="WaitingForSchedule", message="waiting for the next slot")
 PAUSED = Wait(reason="Suspended", message="paused")
 BLOCKED = Wait(reason="PersistentVolumeClaimNotFound", message="no claim", ready=False)

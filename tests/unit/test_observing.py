@@ -22,7 +22,7 @@ RUN = slot_run("09:00:00")
 SOURCE = make_source()
 PLAN = JobPlan(
     name="backup-nightly-ce340f927715", run=RUN, action=Action.BACKUP, copy_method=CopyMethod.SNAPSHOT,
-    secret="repository", claim="volume-nightly-229ace3d601a", host="shop-nightly",
+    secret="repository", repository="shop/repository", claim="volume-nightly-229ace3d601a", host="shop-nightly",
 )  # fmt: skip
 SNAPSHOT_PLAN = SnapshotPlan(name="snapshot-nightly-a40e76c157d4", run=RUN, claim="data", job=PLAN.name)
 VOLUME_PLAN = VolumePlan(

@@ -23,7 +23,7 @@ SOURCE = make_source()
 
 JOB = JobPlan(
     name="backup-nightly", run=RUN, action=Action.BACKUP, copy_method=CopyMethod.SNAPSHOT, secret="SECRET",
-    claim="CLAIM", host="HOST", node_name="NODE",
+    repository="REPOSITORY", claim="CLAIM", host="HOST", node_name="NODE",
 )  # fmt: skip
 SNAPSHOT = SnapshotPlan(name="snapshot-nightly", run=RUN, claim="CLAIM", job="backup-nightly", class_name="CLASS")
 VOLUME = VolumePlan(
@@ -432,6 +432,7 @@ def test_a_job_says_what_it_does(templates):
         "scribe.backube/attempt": "2",
         "scribe.backube/action": "restore",
         "scribe.backube/copy-method": "Snapshot",
+        "scribe.backube/repository": "REPOSITORY",
     }
 
 

@@ -12,14 +12,14 @@ from reconciler.status import Condition, Image, MoverResult, Run, Status
 from tests.unit.statuses import FULL
 
 SHARED = {name: getattr(FULL, name) for name in ("observed_generation", "schema_fingerprint")}
-OF_ALL = SHARED | {name: getattr(FULL, name) for name in ("repository_id", "mover_identity")}
+OF_ALL = SHARED | {name: getattr(FULL, name) for name in ("repository_id", "observed_repository", "mover_identity")}
 
 
 def stored(status):
-    """What comes back: a result without the id that is said beside it, and parts with what is said of the whole."""
+    """What comes back: a result without what is said beside it, and parts with what is said of the whole."""
     chores = {name: replace(each, **OF_ALL) for name, each in status.chores.items()}
     volumes = {name: replace(stored(each), **SHARED) for name, each in status.volumes.items()}
-    result = replace(status.latest_mover_status, repository_id="")
+    result = replace(status.latest_mover_status, repository_id="", repository="")
     return replace(status, latest_mover_status=result, chores=chores, volumes=volumes)
 
 
