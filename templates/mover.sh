@@ -527,7 +527,7 @@ open_repository() {
     explain
     # One that has gone is not made anew: an empty one in its place would pass for it.
     case ${QUILL_REPOSITORY:-},$why in
-        ?*,RepositoryNotFound | ?*,RepositoryUnreachable) fail "$why" "the last run found repository $QUILL_REPOSITORY here; $words" ;;
+        ?*,RepositoryNotFound | ?*,RepositoryUnreachable) fail "$why" "the last run found repository $QUILL_REPOSITORY here; if a new one is meant, run restic init first; $words" ;;
     esac
     # With a missing bucket on S3 the probe hangs, yet init makes the bucket.
     case $action,$why,$late in

@@ -845,7 +845,9 @@ def test_first_backup_makes_the_repository(mover, probes):
 def test_a_repository_that_has_gone_is_not_made_anew(mover, probe, reason):
     outcome = mover.run("backup", {"cat": probe}, QUILL_PROBE_TIMEOUT="1", QUILL_REPOSITORY=REPOSITORY)
     assert (outcome.report["reason"], outcome.report["phase"]) == (reason, "probe")
-    assert outcome.report["message"].startswith(f"the last run found repository {REPOSITORY} here; ")
+    assert outcome.report["message"].startswith(
+        f"the last run found repository {REPOSITORY} here; if a new one is meant, run restic init first; "
+    )
     assert {call[0] for call in outcome.calls} == {"cat"}
 
 
