@@ -641,7 +641,7 @@ backup() {
     [ "${QUILL_GUARD:-Off}" = Off ] || guard
     mark backup
     work_on - "$@" .
-    [ "$code" -ne 3 ] || [ -n "$interrupted$late" ] || withdraw
+    case $code,$interrupted$late,$snapshot in 3,,* | 3,*,?*) withdraw ;; esac
     [ "$code" -eq 0 ] || give_up
     [ -n "$snapshot" ] || fail MoverFailed "restic backup told of no snapshot; $words"
     [ -z "${QUILL_RETAIN:-}" ] || [ -n "$warning" ] || forget
@@ -650,6 +650,8 @@ backup() {
 # What could not be read would be missing from the newest snapshot: a restore would take it, and retention keep it.
 withdraw() {
     unread=$words counted=$numbers made=$snapshot kept=''
+    # When it is time to stop there is still the grace period.
+    [ -z "$interrupted$late" ] || interrupted='' deadline=$(($(date +%s) + grace))
     if [ -n "$made" ]; then
         if ! work_on - forget "$made" ${locking:+"$locking"}; then
             kept=$made unread="$unread; the snapshot stayed: $words"

@@ -1166,6 +1166,21 @@ def test_signal_is_passed_on_as_int_and_reported(mover, stop, replies, phase):
     assert (outcome.code, outcome.report["reason"], outcome.report["phase"]) == (130, "Interrupted", phase)
 
 
+def test_a_partial_snapshot_is_taken_back_though_the_mover_is_told_to_stop(mover):
+    """restic has saved it, and ends as if it had not been told."""
+    ends = "import os; from signal import *; signal(SIGINT, lambda *_: os._exit(3)); pause()"
+    saved = Reply(out=SAVING.out, err=UNREADABLE_OLD, then=f"exec {sys.executable} -S -c '{ends}'")
+    process = mover.start("backup", {"backup": saved}, {"QUILL_GRACE": "5"})
+    deadline = time.monotonic() + 30
+    while b'"phase":"backup"' not in mover.report.read_bytes():
+        assert time.monotonic() < deadline
+    process.send_signal(signal.SIGTERM)
+    outcome = mover.finish(process)
+    assert [call for call in outcome.calls if call[0] == "forget"] == [["forget", "c8feaa2a"]]
+    assert (outcome.code, outcome.report["reason"]) == (3, "PartialBackup")
+    assert "snapshotID" not in outcome.report
+
+
 # --- amounts and secrets
 
 
