@@ -63,7 +63,7 @@ def combined(listed: Status, main: Status, chores: Mapping[str, Status]) -> Stat
     )
     complaint = _complaint(status)
     ready = status.condition("Ready")
-    if complaint is None or ready is None or ready.status != "True":
+    if complaint is None or (ready is not None and ready.status != "True"):
         return status
     others = [each for each in status.conditions if each is not ready]
     return replace(status, conditions=(*_said(complaint), *others))

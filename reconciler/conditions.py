@@ -156,18 +156,21 @@ def adopted(status: Status, run: Run, job: Job | None) -> Status:
 
 
 def advancing(status: Status, decision: Advance, *, now: datetime) -> Status:
-    """Status while a run is under way: Ready says what it said before, or why the mover cannot begin."""
+    """Status while a run is under way: Ready says what it said before, or why the mover cannot begin.
+
+    Without a Ready there was nothing wrong with the syncs: a chore's complaint was in its place (chores.py).
+    """
     if decision.cause:
         status = unsaid(status, "Stalled")
         status = said(status, now, ("Ready", False, decision.cause, decision.message))
         status = said(status, now, ("Reconciling", True, decision.cause, decision.message))
         return said(status, now, ("Synchronizing", True, "SyncInProgress", decision.message))
     ready, reconciling = status.condition("Ready"), status.condition("Reconciling")
-    if status.consecutive_failures == 0 and not (ready and ready.status == "True"):
+    if ready is None or (status.consecutive_failures == 0 and ready.status != "True"):
         status = unsaid(status, "Stalled", "Reconciling")
         status = said(status, now, ("Ready", True, "Progressing", "accepted; a run is under way"))
     elif (reconciling and reconciling.reason != "ProgressingWithRetry") or (
-        ready and ready.reason == "InvalidSpec"  # repaired since; it would count as rejected for ever
+        ready.reason == "InvalidSpec"  # repaired since; it would count as rejected for ever
     ):
         status = retrying(status, f"under way again after {status.consecutive_failures} failed attempts", now=now)
     return said(status, now, ("Synchronizing", True, "SyncInProgress", decision.message))

@@ -139,6 +139,8 @@ class Witness:
 
     def _see_status(self, resource):
         uid = resource["metadata"]["uid"]
+        told = [each["type"] for each in resource["status"].get("conditions", ())]
+        assert "Ready" in told or not told, f"a status of {resource['kind']} has no Ready: {told}"
         self._check_image(resource)
         for status in (resource["status"], *resource["status"].get("volumes", ())):
             self._check_history(_part(uid, status.get("name")), status)

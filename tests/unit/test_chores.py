@@ -11,16 +11,17 @@ from reconciler.decision import decide
 from reconciler.locks import token_of
 from reconciler.naming import slot_token
 from reconciler.observed import Children
-from reconciler.plans import Finish, Start, Wait
+from reconciler.plans import Advance, Finish, Start, Wait
 from reconciler.spec import Action, Drill, Verify
 from reconciler.status import Chore, Lock, MoverResult, Run, Status
-from tests.factories import at, make_source, seen, slot_run
+from tests.factories import at, make_job, make_source, seen, slot_run
 
 NOW = at("12:00:00")
 SOURCE = seen(make_source(schedule="0 * * * *", verify=Verify(schedule="30 11 * * *")), last_sync_time=at("09:01:00"))
 RUN = slot_run("11:30:00")
 DAMAGE = MoverResult(successful=False, reason="RepositoryDamaged", message="a pack is missing")
 UNREACHABLE = MoverResult(successful=False, reason="RepositoryUnreachable", message="no route to host")
+GOOD = MoverResult(successful=True)
 IDLE = Wait(reason="WaitingForSchedule", message="waiting for the next slot")
 BOTH = replace(SOURCE, spec=replace(SOURCE.spec, drill=Drill(schedule="30 11 * * *")))
 DRILLED = seen(make_source(schedule="0 * * * *", drill=Drill(schedule="30 11 * * *")), last_sync_time=at("09:01:00"))
@@ -160,6 +161,50 @@ def test_nothing_of_a_chore_stays_when_it_is_not_asked_for():
     main, *chores = with_chores(left)
     status = combined(left.status, main.status, {each.chore: each.status for each in chores})
     assert (status.chores, status.verified, status.last_verified_time) == ({}, None, None)
+
+
+def damaged(*, of=SOURCE, **status):
+    """A CR whose verification has failed for good, and whose own syncs are well; with these fields of its status."""
+    found = recorded(of, after(verification(of), DAMAGE))
+    return replace(found, status=replace(found.status, **status))
+
+
+ADVANCE = Advance(run=slot_run("12:00:00"), job=make_job(), message="running")
+LOST = Finish(run=ADVANCE.run, result=UNREACHABLE, ended=NOW)
+RETRY = {"current_run": slot_run("11:00:00"), "next_retry_time": NOW, "consecutive_failures": 1}
+MAIN = {
+    "idle": lambda status: conditions.waiting(status, IDLE, now=NOW),
+    "paused": lambda status: conditions.waiting(status, Wait(reason="Suspended", message="paused"), now=NOW),
+    "queued": lambda status: conditions.waiting(status, Wait(reason="Queued", message="1 ahead"), now=NOW),
+    "blocked": lambda status: conditions.waiting(status, Wait(reason="X", message="x", ready=False), now=NOW),
+    "under-way": lambda status: conditions.advancing(status, ADVANCE, now=NOW),
+    "stuck": lambda status: conditions.advancing(status, replace(ADVANCE, cause="ImagePull"), now=NOW),
+    "failed": lambda status: endings.finished(SOURCE, status, LOST, now=NOW),
+    "succeeded": lambda status: endings.finished(SOURCE, status, replace(LOST, result=GOOD), now=NOW),
+    "as-it-was": lambda status: status,
+}
+
+
+@pytest.mark.parametrize("before", [{}, {"consecutive_failures": 1}, RETRY], ids=["well", "failed-and-edited", "retry"])
+@pytest.mark.parametrize("does", MAIN)
+def test_ready_is_said_whatever_the_syncs_do_while_a_chore_has_failed(before, does):
+    """And nothing less than before: a run that is under way makes no repository whole."""
+    listed = damaged(**before)
+    main, chore = with_chores(listed)
+    accepted = conditions.accepted(main, now=NOW, fingerprint="f")
+    status = combined(listed.status, MAIN[does](accepted), {Chore.VERIFY: chore.status})
+    assert [each.status for each in status.conditions if each.type == "Ready"] == ["False"]
+    assert {each.type for each in status.conditions} & {"Stalled", "Reconciling"}
+
+
+@pytest.mark.parametrize("before", [{}, {"consecutive_failures": 1}, RETRY], ids=["well", "failed-and-edited", "retry"])
+@pytest.mark.parametrize("does", [each for each in MAIN if each != "as-it-was"])
+def test_ready_is_said_whatever_the_syncs_do_when_a_chore_goes_well_again(before, does):
+    listed = damaged(**before)
+    main, chore = with_chores(listed)
+    accepted = conditions.accepted(main, now=NOW, fingerprint="f")
+    status = combined(listed.status, MAIN[does](accepted), {Chore.VERIFY: after(chore, GOOD)})
+    assert [each.type for each in status.conditions].count("Ready") == 1
 
 
 LOCK = Lock(id="a" * 64, host="prune-tidy-0123456789ab-x7k2p", since=at("11:00:00"), observed=at("11:50:00"))
