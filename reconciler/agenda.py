@@ -18,6 +18,7 @@ from reconciler.plans import Decision, Start
 from reconciler.resource import Key, Resource
 from reconciler.settings import Caps
 from reconciler.spreading import placed
+from reconciler.steps import bug
 from reconciler.world import World
 
 
@@ -30,7 +31,7 @@ def weighed(
     now: datetime,
 ) -> tuple[list[tuple[Resource, Decision]], Mapping[Key, Surroundings]]:
     """What is decided of each volume and chore, as far as it may be carried out; and what surrounds the due ones."""
-    parts = placed(world.parts(now=now))
+    parts = placed(_parts(world, now=now))
     choices = [(part, decided(part, world.children_of(part))) for part in parts]
     starting = [(part, decision.run) for part, decision in choices if isinstance(decision, Start)]
     around = _look_around(cluster, world, (part for part, _ in starting))
@@ -38,6 +39,19 @@ def weighed(
     crowd = Crowd(caps=caps, jobs=world.jobs(), claims=world.claims)
     willing = ((part, blocked.get(part.key, decision)) for part, decision in choices)
     return admitted(willing, crowd, now=now), around
+
+
+def _parts(world: World, *, now: datetime) -> list[Resource]:
+    """All but those of a CR that a bug keeps from being taken apart: nothing is done about it, and its case says so."""
+    found: list[Resource] = []
+    broken: set[str] = set()
+    for each in world.volumes:
+        try:
+            found += world.parts_for(each, now=now)
+        except Exception:  # noqa: BLE001 - as in steps.py, one CR's bug must not keep the others from their backups
+            bug(each)
+            broken.add(each.uid)
+    return [each for each in found if each.uid not in broken]
 
 
 def _look_around(cluster: Cluster, world: World, starting: Iterable[Resource]) -> Mapping[Key, Surroundings]:

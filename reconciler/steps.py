@@ -15,13 +15,14 @@ from reconciler.cluster import Cluster
 from reconciler.decision import decide
 from reconciler.errors import BUG_MESSAGE, ClusterError, ReconcilerError, RenderError
 from reconciler.hooks import COMPLAINT, complaint
+from reconciler.locks import Movers, explained
 from reconciler.naming import GATE_MANAGER
 from reconciler.observed import Children, HookJob, Job, Surroundings
 from reconciler.observing import parse_job, parse_snapshot, parse_volume
 from reconciler.planning import advance_plan, inferred_identity, start_plan
 from reconciler.plans import Advance, Decision, Finish, HookPlan, Start, VolumePlan, Wait
 from reconciler.rendering import Renderer
-from reconciler.resource import Resource
+from reconciler.resource import Rejected, Resource
 from reconciler.saying import said, unsaid
 from reconciler.status import Status
 from reconciler.validation import fingerprint
@@ -64,11 +65,13 @@ class Steps:
         self._now = now
         self._dry_run = dry_run
 
-    def decided(self, resource: Resource, children: Children) -> Decision:
+    def decided(self, resource: Resource, children: Children, movers: Movers | None = None) -> Decision:
+        """With ``movers`` it is explained whose a lock is."""
         try:
-            return decide(resource, children, now=self._now)
+            decision = decide(resource, children, now=self._now)
+            return explained(decision, movers, now=self._now) if movers else decision
         except Exception:  # noqa: BLE001 - one CR's bug must not keep the others from their backups
-            return _bug(resource)
+            return bug(resource)
 
     def item(
         self, part: Resource, decision: Decision, *, children: Children, surroundings: Surroundings, difference: str
@@ -76,12 +79,13 @@ class Steps:
         try:
             status = conditions.accepted(part, now=self._now, fingerprint=fingerprint())
             status = conditions.split(status, difference, now=self._now)
+            if isinstance(decision, Wait):
+                status = self._waiting(part, status, decision)
         except Exception:  # noqa: BLE001 - see decided
-            decision, status = _bug(part), part.status
+            decision = bug(part)
+            status = self._waiting(part, part.status, decision)
         if not (children.hooks or part.deleting):
             status = unsaid(status, COMPLAINT)
-        if isinstance(decision, Wait):
-            status = self._waiting(part, status, decision)
         return Work(resource=part, children=children, surroundings=surroundings, decision=decision, status=status)
 
     def progress(self, item: Work) -> None:
@@ -106,7 +110,7 @@ class Steps:
             blocked = Wait(reason=reason, message=item.problem, ready=False)
             item.status = conditions.waiting(item.status, blocked, now=self._now)
         except Exception:  # noqa: BLE001 - see decided
-            item.decision, item.awaits, item.gate = _bug(item.resource), False, None
+            item.decision, item.awaits, item.gate = bug(item.resource), False, None
             item.status = conditions.waiting(item.status, item.decision, now=self._now)
 
     def _step(self, item: Work) -> bool:
@@ -212,7 +216,7 @@ class Steps:
         return conditions.waiting(status, decision, now=self._now)
 
 
-def _bug(resource: Resource) -> Wait:
+def bug(resource: Resource | Rejected) -> Wait:
     """What the caught exception means for one CR; the exception itself goes to the log."""
     _LOG.exception("%s %s/%s", resource.kind, resource.namespace, resource.name)
     return Wait(reason=BUG, message=BUG_MESSAGE, ready=False)

@@ -7,7 +7,7 @@ only over the one that was read, and what is missing is derived again by the nex
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,7 +24,6 @@ from reconciler.errors import ClusterError, ReconcilerError
 from reconciler.groups import differences
 from reconciler.hookruns import run_owed
 from reconciler.leftovers import leftovers
-from reconciler.locks import explained
 from reconciler.observed import Children
 from reconciler.plans import Decision, Deletion
 from reconciler.rendering import Renderer
@@ -32,7 +31,7 @@ from reconciler.resource import API_VERSION, Rejected, Resource
 from reconciler.serialization import status_document
 from reconciler.settings import Settings
 from reconciler.status import Status
-from reconciler.steps import BUG, SUPERSEDED, Steps, Work
+from reconciler.steps import BUG, SUPERSEDED, Steps, Work, bug
 from reconciler.strays import strays
 from reconciler.validation import fingerprint
 from reconciler.world import World, look_again, observe
@@ -56,6 +55,23 @@ class Outcome:
     message: str = ""
     unrecorded: bool = False
     bug: bool = False
+
+
+def _guarded(resource: Resource | Rejected, act: Callable[[], Outcome]) -> Outcome:
+    """The outcome of one CR; a bug is one, too, that its status cannot tell of."""
+    try:
+        return act()
+    except Exception:  # noqa: BLE001 - as in steps.py, one CR's bug must not keep the others from their backups
+        found = bug(resource)
+        return Outcome(resource=resource, what=found.reason, message=found.message, unrecorded=True, bug=True)
+
+
+def _is_idle(case: Case) -> bool:
+    """False also where a bug keeps that from being told: then its record tells of the bug."""
+    try:
+        return case.is_idle
+    except Exception:  # noqa: BLE001 - see _guarded
+        return False
 
 
 class Tick:
@@ -116,7 +132,7 @@ class Tick:
         movers = world.movers
 
         def decided(part: Resource, children: Children) -> Decision:
-            return explained(self._steps.decided(part, children), movers, now=self._now)
+            return self._steps.decided(part, children, movers)
 
         chosen, around = weighed(self._cluster, world, decided, caps=self._settings.caps, now=self._now)
         bursts = Bursts(self._steps, (*(part for part, _ in chosen), *world.rejected))
@@ -129,7 +145,7 @@ class Tick:
                 self._steps.item(part, decision, children=children, surroundings=surroundings, difference=split)
             )
         cases = [Case(listed=each, parts=tuple(work[each.uid]), now=self._now) for each in world.resources]
-        return [case for case in cases if not case.is_idle], bursts
+        return [case for case in cases if not _is_idle(case)], bursts
 
     def _let_go(self, case: Case) -> Outcome | None:
         """Record a case whose hook, or mover, is to run while this tick goes on with it; an Outcome ends it here."""
@@ -156,6 +172,9 @@ class Tick:
         return True
 
     def _rejection(self, world: World, rejected: Rejected) -> Outcome:
+        return _guarded(rejected, partial(self._rejected, world, rejected))
+
+    def _rejected(self, world: World, rejected: Rejected) -> Outcome:
         allowed = world.surroundings_of(rejected).hooks_allowed
         owing = [(each, world.children_of(each)) for each in world.parts_of(rejected)]
         problems = [
@@ -179,6 +198,9 @@ class Tick:
         return Outcome(resource=rejected, what="Rejected", message=message)
 
     def _record(self, case: Case, *, goes_on: bool = False) -> Outcome:
+        return _guarded(case.listed, partial(self._recorded, case, goes_on=goes_on))
+
+    def _recorded(self, case: Case, *, goes_on: bool) -> Outcome:
         """Write the status if it changed, open gates, tell of it, and remove what the listed status has no use for.
 
         Where somebody else wrote or deleted the CR meanwhile, all of this is the next tick's to derive again.

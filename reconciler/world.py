@@ -55,9 +55,13 @@ class World:
     def parts(self, *, now: datetime) -> Iterator[Resource]:
         """Every volume and its chores, also one that nobody asks for any more but whose children are still there."""
         for each in self.volumes:
-            home = (each.namespace, each.uid, each.volume)
-            left = [chore for chore in Chore if (*home, chore) in self.children]
-            yield from with_chores(each, left, left_behind(each, self.movers, now=now))
+            yield from self.parts_for(each, now=now)
+
+    def parts_for(self, volume: Resource, *, now: datetime) -> tuple[Resource, ...]:
+        """One of them and its chores."""
+        home = (volume.namespace, volume.uid, volume.volume)
+        left = [chore for chore in Chore if (*home, chore) in self.children]
+        return with_chores(volume, left, left_behind(volume, self.movers, now=now))
 
     @property
     def movers(self) -> Movers:
