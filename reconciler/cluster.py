@@ -28,6 +28,9 @@ from reconciler.resource import API_GROUP, Kind
 Object = Mapping[str, Any]
 
 PAGE: Final = 500
+MOVERS_PAGE: Final = 100
+"""Of Jobs and pods, each with the 40 kB of a mover's script: 3000 that are left over must fit the CronJob's memory."""
+
 CONCURRENCY: Final = 16
 _PATHS: Final = {
     Kind.SOURCE: (f"apis/{API_GROUP}/v1alpha1", "replicationsources"),
@@ -114,7 +117,8 @@ class ApiServer:
 
     def list_objects(self, kind: str, *, namespace: str | None = None, selector: str = "") -> Iterator[Object]:
         """Every object of a kind, a page at a time; kind and apiVersion, which lists leave out, are put in."""
-        query = {"limit": str(PAGE)} | ({"labelSelector": selector} if selector else {})
+        limit = MOVERS_PAGE if kind in ("Job", "Pod") else PAGE
+        query = {"limit": str(limit)} | ({"labelSelector": selector} if selector else {})
         path, more = _path(kind, namespace), ""
         while True:
             try:
@@ -130,6 +134,7 @@ class ApiServer:
             more = page["metadata"].get("continue", "")
             if not more:
                 return
+            del page  # before there is another one
 
     def read_namespace(self, name: str) -> Object:
         """One Namespace; it is a part of what a tick has to see, so a refusal is a SetupError."""

@@ -218,9 +218,7 @@ def _rejected(raw: Object) -> Rejected:
 def _children(
     cluster: Cluster, namespace: str | None, claims: Mapping[str, Mapping[str, Volume]]
 ) -> Mapping[Family, Children]:
-    listed = list(cluster.list_objects("Job", namespace=namespace, selector=SELECTOR))
-    jobs = _by_owner(job for raw in listed if (job := parse_job(raw)))
-    hooks = _by_owner(hook for raw in listed if (hook := parse_hook(raw)))
+    jobs, hooks = _jobs(cluster, namespace)
     pods = _by_owner(parse_pod(raw) for raw in cluster.list_objects("Pod", namespace=namespace, selector=SELECTOR))
     volumes = _by_owner(volume for named in claims.values() for volume in named.values() if volume.owner_uid)
     snapshots = _snapshots(cluster, namespace=namespace)
@@ -234,6 +232,20 @@ def _children(
         )
         for key in {*jobs, *hooks, *pods, *volumes, *snapshots}
     }
+
+
+def _jobs(
+    cluster: Cluster, namespace: str | None
+) -> tuple[Mapping[Family, tuple[Job, ...]], Mapping[Family, tuple[HookJob, ...]]]:
+    """Those of movers and of hooks, in one pass: a raw Job holds the mover's script, and so none is kept."""
+    jobs: list[Job] = []
+    hooks: list[HookJob] = []
+    for raw in cluster.list_objects("Job", namespace=namespace, selector=SELECTOR):
+        if job := parse_job(raw):
+            jobs.append(job)
+        elif hook := parse_hook(raw):
+            hooks.append(hook)
+    return _by_owner(jobs), _by_owner(hooks)
 
 
 def _by_owner(children: Iterable[Child]) -> Mapping[Family, tuple[Child, ...]]:

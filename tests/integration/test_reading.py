@@ -1,8 +1,13 @@
 """What a tick asks for: lists, a page at a time, and nothing per idle resource."""
 
+import json
+import tracemalloc
+
 import pytest
 
 from reconciler import cluster
+from reconciler.settings import Caps, Settings
+from reconciler.world import observe
 from tests.integration.conftest import refusal
 
 pytestmark = pytest.mark.integration
@@ -81,6 +86,21 @@ def test_more_resources_than_one_page_holds(stage):
     seen = list(stage.cluster.list_objects("ReplicationSource", namespace=stage.namespace))
     assert len({each["metadata"]["uid"] for each in seen}) == len(seen) == cluster.PAGE + 1
     assert {(each["kind"], each["apiVersion"]) for each in seen} == {("ReplicationSource", "scribe.backube/v1alpha1")}
+
+
+def test_no_job_that_is_read_stays_in_memory(stage, monkeypatch):
+    """Each holds the mover's script; thousands that failed may be there, in a CronJob with a limit."""
+    monkeypatch.setattr(cluster, "MOVERS_PAGE", 3)
+    for number in range(50):
+        stage.source(f"s{number}", restic={"copyMethod": "None"})
+    stage.tick(settings=Settings(caps=Caps(overall=50, namespace=50, storage_class=50)))
+    size = sum(len(json.dumps(each)) for each in stage.list("Job"))
+    tracemalloc.start()
+    found = observe(stage.cluster, namespace=stage.namespace)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(found.jobs()) == 50
+    assert peak < size / 2
 
 
 @pytest.mark.parametrize("times", [1, 3])
