@@ -4,8 +4,11 @@ from datetime import UTC, datetime
 
 
 def parse_time(text: str) -> datetime:
-    """An RFC 3339 time as Kubernetes writes it, as an aware datetime in UTC."""
-    return datetime.fromisoformat(text).astimezone(UTC)
+    """An RFC 3339 time as Kubernetes writes it, as an aware datetime in UTC. Raises ValueError where it is none."""
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except OverflowError as error:  # the first or the last day of all, and an offset that leads beyond
+        raise ValueError(f"{text!r} is beyond the years 1 to 9999 in UTC") from error
 
 
 def format_time(moment: datetime) -> str:

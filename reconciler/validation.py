@@ -64,7 +64,7 @@ def validate(raw: Mapping[str, Any], unknown: Collection[Path] = ()) -> Resource
     known = known_part(raw, schema(kind), unknown) if unknown else raw
     try:
         return parse(known) if known else ()
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         return (Problem("status", f"cannot be read: {error!r}", "only Quill writes the status; remove it", "status"),)
 
 

@@ -4,20 +4,23 @@ The order of the lists matters. Custom resources come first: what is listed of a
 old or newer, so a run whose Job is not there has lost it, and if another tick was quicker, this one's write is a 409.
 """
 
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from reconciler.chores import with_chores
 from reconciler.cluster import Cluster, Object
+from reconciler.errors import BUG_MESSAGE
 from reconciler.foreign import value_at
 from reconciler.holds import paused
 from reconciler.locks import Movers, left_behind
 from reconciler.naming import HOOKS, PRIVILEGED_MOVERS, SELECTOR
 from reconciler.observed import Children, Family, HookJob, Job, Namespace, Pod, Snapshot, Surroundings, Volume
 from reconciler.observing import parse_hook, parse_job, parse_namespace, parse_pod, parse_snapshot, parse_volume
+from reconciler.problems import Problem
 from reconciler.resource import Kind, Rejected, Resource
 from reconciler.selectors import selects
 from reconciler.serialization import parse_status
@@ -26,6 +29,8 @@ from reconciler.validation import fingerprint, parse, validate
 from reconciler.volumes import with_volumes
 
 Child = TypeVar("Child", Job, HookJob, Pod, Snapshot, Volume)
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +127,16 @@ def observe(
 
 
 def _judged(raw: Object) -> Resource | Rejected:
-    """A listed CR. One that an earlier tick of the same rules has judged is not judged again."""
+    """A listed CR. A bug of ours on the way rejects this one, and keeps nobody else from being looked at."""
+    try:
+        return _verdict(raw)
+    except Exception:  # noqa: BLE001 - as in steps.py, where the others have theirs
+        _LOG.exception("%s %s/%s", raw["kind"], raw["metadata"]["namespace"], raw["metadata"]["name"])
+        return replace(_rejected(raw), problems=(Problem("", BUG_MESSAGE),))
+
+
+def _verdict(raw: Object) -> Resource | Rejected:
+    """One that an earlier tick of the same rules has judged is not judged again."""
     metadata, status = raw["metadata"], raw.get("status") or {}
     seen = status.get("observedGeneration") == metadata["generation"]
     if seen and status.get("schemaFingerprint") == fingerprint():
@@ -130,7 +144,7 @@ def _judged(raw: Object) -> Resource | Rejected:
             return _rejected(raw)
         try:
             return parse(raw)
-        except (AttributeError, KeyError, TypeError, ValueError):
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
             pass  # somebody wrote its status; the validator says what is wrong with it
     verdict = validate(raw)
     return verdict if isinstance(verdict, Resource) else replace(_rejected(raw), problems=verdict)
@@ -200,7 +214,7 @@ def _rejected(raw: Object) -> Rejected:
     metadata = raw["metadata"]
     try:
         status = parse_status(raw.get("status") or {})
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         status = Status()
     group = value_at(raw, ("spec", "group"))
     return Rejected(

@@ -2,6 +2,9 @@
 
 import pytest
 
+from reconciler import world
+from reconciler.validation import fingerprint
+
 pytestmark = pytest.mark.integration
 
 MISTAKES = {
@@ -101,3 +104,34 @@ def test_a_status_that_somebody_scribbled_in_is_no_obstacle(stage):
     stage.api.merge("ReplicationSource", stage.namespace, "nightly", scribble, subresource="status")
     assert stage.tick()["nightly"].what in ("Started", "WaitingForSchedule")
     assert stage.condition("Ready")[0] == "True"
+
+
+def test_a_time_that_no_calendar_has_in_a_status_stops_nobody(stage):
+    """The API server takes it for a time; in UTC it would be in the year 10000."""
+    stage.source("broken")
+    stage.source("z-valid")
+    scribble = {
+        "observedGeneration": 1,
+        "schemaFingerprint": fingerprint(),
+        "nextSyncTime": "9999-12-31T23:59:59-01:00",
+    }
+    stage.api.merge("ReplicationSource", stage.namespace, "broken", {"status": scribble}, subresource="status")
+    assert {name: each.what for name, each in stage.tick().items()} == {"broken": "Rejected", "z-valid": "Started"}
+    assert "cannot be read" in stage.condition("Ready", "broken")[2]
+
+
+def test_a_bug_in_judging_one_stops_nobody_else(stage, monkeypatch):
+    judged = world.validate
+
+    def buggy(raw):
+        if raw["metadata"]["name"] == "broken":
+            raise ZeroDivisionError
+        return judged(raw)
+
+    monkeypatch.setattr(world, "validate", buggy)
+    stage.source("broken")
+    stage.source("z-valid")
+    assert {name: each.what for name, each in stage.tick().items()} == {"broken": "Rejected", "z-valid": "Started"}
+    assert stage.condition("Ready", "broken") == (
+        "False", "InvalidSpec", "a bug in quill; the log of the tick has its traceback",
+    )  # fmt: skip

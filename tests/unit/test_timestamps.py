@@ -24,3 +24,9 @@ def test_a_time_is_written_as_kubernetes_does(moment, text):
 def test_a_time_is_read_in_every_form_kubernetes_has(text):
     assert parse_time(text) == at("09:00:00")
     assert parse_time(text).tzinfo is UTC
+
+
+@pytest.mark.parametrize("text", ["tomorrow", "9999-12-31T23:59:59-01:00", "0001-01-01T00:00:00+01:00"])
+def test_what_is_no_time_in_utc_is_a_value_error(text):
+    with pytest.raises(ValueError, match=text[:4]):
+        parse_time(text)
