@@ -7,6 +7,7 @@ all its labels and another name.
 
 import re
 from dataclasses import replace
+from datetime import datetime
 from typing import Final
 
 from reconciler import naming
@@ -63,7 +64,7 @@ def parse_job(raw: Raw) -> Job | None:
         suspended=bool(spec.get("suspend")),
         state=JobState(ended["type"]) if ended else JobState.ACTIVE,
         created=parse_time(metadata["creationTimestamp"]),
-        finished=parse_time(ended["lastTransitionTime"]) if "lastTransitionTime" in ended else None,
+        finished=_time(ended, "lastTransitionTime"),
         source=_text(annotations, naming.SOURCE_CLAIM),
         group=_text(annotations, naming.GROUP) if naming.is_of_a_slot(run) else "",
         hooks=noted(_text(annotations, naming.HOOKS)),
@@ -96,7 +97,7 @@ def parse_hook(raw: Raw) -> HookJob | None:
         suspended=bool(mapping_at(raw, "spec").get("suspend")),
         state=JobState(ended["type"]) if ended else JobState.ACTIVE,
         created=parse_time(metadata["creationTimestamp"]),
-        finished=parse_time(ended["lastTransitionTime"]) if "lastTransitionTime" in ended else None,
+        finished=_time(ended, "lastTransitionTime"),
         failure_reason=_text(ended, "reason"),
         deleting="deletionTimestamp" in metadata,
         volume=_claim_of(metadata),
@@ -173,7 +174,7 @@ def parse_volume(raw: Raw) -> Volume:
         chore=_label(metadata, naming.CHORE),
         volume=_claim_of(metadata),
         deleting="deletionTimestamp" in metadata,
-        created=parse_time(metadata["creationTimestamp"]) if "creationTimestamp" in metadata else None,
+        created=_time(metadata, "creationTimestamp"),
         run=_run(mapping_at(metadata, "annotations")) if labels else None,
         kept=naming.DO_NOT_DELETE in labels,
         ours=bool(owner) and naming.is_ours(labels),
@@ -188,6 +189,13 @@ def _text(raw: Raw, key: str) -> str:
 def _texts(raw: Raw, key: str) -> tuple[str, ...]:
     found = raw.get(key)
     return tuple(each for each in found if isinstance(each, str)) if isinstance(found, list) else ()
+
+
+def _time(raw: Raw, key: str) -> datetime | None:
+    try:
+        return parse_time(_text(raw, key))
+    except ValueError:
+        return None
 
 
 def _label(metadata: Raw, key: str) -> str:
@@ -222,7 +230,7 @@ def _is_token(text: str) -> bool:
         return True
     try:
         return parse_time(text).tzinfo is not None
-    except (OverflowError, ValueError):
+    except ValueError:
         return False
 
 

@@ -173,3 +173,10 @@ def test_a_selector_without_a_claim_in_the_files_is_told(read):
     assert note == (
         "ReplicationSource shop/nightly: no claim of these files has labels that spec.sourcePVCSelector selects"
     )
+
+
+@pytest.mark.parametrize("created", ["null", "tomorrow", "9999-12-31T23:59:59-01:00", "[1]"])
+def test_a_claim_without_a_time_of_creation_is_a_claim(read, created):
+    found = read(SOURCE, CLAIM.replace("namespace: shop}", f"namespace: shop, creationTimestamp: {created}}}", 1))
+    assert found.claims["shop"]["data"].created is None
+    assert len(found.resources) == 1
