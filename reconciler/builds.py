@@ -41,7 +41,7 @@ def build(folder: Path) -> Build:
     with tempfile.TemporaryDirectory(prefix="quill-") as name:
         wrapper = Path(name).resolve()
         relative = os.path.relpath(folder.resolve(), wrapper)
-        listed = "components" if re.search(r"^kind: *Component\b", given.read_text(), re.MULTILINE) else "resources"
+        listed = "components" if re.search(rb"^kind: *Component\b", given.read_bytes(), re.MULTILINE) else "resources"
         body = {listed: [relative], "buildMetadata": ["originAnnotations"]}
         (wrapper / _NAMES[0]).write_text(yaml.safe_dump(body))
         built = _built(folder, wrapper)

@@ -5,7 +5,10 @@ Kubernetes client. Exit codes: 0 fine; 1 findings, or something could not be rec
 """
 
 import argparse
+import codecs
 import gc
+import io
+import json
 import os
 import sys
 import traceback
@@ -53,6 +56,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else list(argv)
     gc.disable()  # it takes up to a third of a process that ends in seconds, and finds nothing
     chosen = next((each for each in arguments if not each.startswith("-")), "")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=_escape.__name__)
     try:
         args = build_parser([chosen]).parse_args(arguments)
         code: int = args.run(args, now=datetime.now(UTC))
@@ -70,6 +76,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         traceback.print_exc()
         print(f"quill: this is a bug in quill {__version__}, please report it with the lines above", file=sys.stderr)
         return 3
+
+
+def _escape(error: UnicodeError) -> tuple[str, int]:
+    """Letters that a stream does not have, as JSON has them: what is JSON stays so, and text can be read."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
+
+
+codecs.register_error(_escape.__name__, _escape)
 
 
 def build_parser(wanted: Container[str]) -> argparse.ArgumentParser:

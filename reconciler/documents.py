@@ -18,6 +18,8 @@ from reconciler.substitution import with_defaults
 
 _NODES: Final = 20_000
 _EXACT: Final = 2**53
+_BITS: Final = 1024
+"""Of an integer that a float could hold; the API server takes no other for a number."""
 _INDENT: Final = re.compile(r"^[ \t?:-]*", re.MULTILINE)
 """What a line begins with; a level of a block takes a character of it, but for a list at its mapping's indentation."""
 _TRUE: Final = frozenset({"y", "yes", "true", "on"})
@@ -193,7 +195,8 @@ def _scalar(node: yaml.Node) -> object:
                 return text.lower() in _TRUE
             case "int":
                 digits = text.replace("_", "")
-                return int(digits, 8) if re.match(r"[-+]?0[0-7]", digits) else int(digits, 0)
+                number = int(digits, 8) if re.match(r"[-+]?0[0-7]", digits) else int(digits, 0)
+                return number if number.bit_length() <= _BITS else text
             case "float":
                 return _float(float(text), text)
     except ValueError:

@@ -74,10 +74,11 @@ def paths(given: Iterable[Path]) -> Iterator[Path]:
     found: dict[Path, None] = {}
     for path in _expanded(given):
         if path.is_dir():
-            found |= dict.fromkeys(sorted(each for each in path.rglob("*") if _is_manifest(each.relative_to(path))))
+            below = (each for each in path.rglob("*") if _is_manifest(each.relative_to(path)) and not each.is_dir())
+            found |= dict.fromkeys(sorted(filter(_is_no_pipe, below)))
         else:
             found[path] = None
-    yield from (path for path in found if not path.is_dir())
+    yield from found
 
 
 def _expanded(given: Iterable[Path]) -> Iterator[Path]:
@@ -85,9 +86,14 @@ def _expanded(given: Iterable[Path]) -> Iterator[Path]:
         if path.exists() or not has_magic(str(path)):
             yield path
         elif matches := sorted(glob(str(path), recursive=True)):  # noqa: PTH207 - leaves hidden files out, as shells do
-            yield from map(Path, matches)
+            yield from filter(_is_no_pipe, map(Path, matches))
         else:
             raise SetupError(f"{path} matches no file")
+
+
+def _is_no_pipe(path: Path) -> bool:
+    """Whether reading it ends: nobody means the pipes, sockets and devices that a folder or a pattern has, too."""
+    return path.is_file() or path.is_dir() or not path.exists()
 
 
 def _is_manifest(path: Path) -> bool:

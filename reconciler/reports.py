@@ -31,7 +31,7 @@ def sarif(findings: Iterable[Finding]) -> str:
 def _sarif_result(finding: Finding) -> dict[str, Any]:
     mistake = finding.mistake
     region = {"startLine": mistake.line, "startColumn": mistake.column, "endColumn": mistake.column + mistake.width}
-    place = {"artifactLocation": {"uri": quote(finding.file)}, "region": region}
+    place = {"artifactLocation": {"uri": quote(finding.file.encode("utf-8", "surrogateescape"))}, "region": region}
     return {
         "ruleId": mistake.problem.rule,
         "ruleIndex": list(RULES).index(mistake.problem.rule),

@@ -178,6 +178,13 @@ def test_what_does_not_build_is_said_in_one_sentence(tree, capsys, folder, words
     assert "quill-" not in err
 
 
+def test_a_kustomization_that_is_no_utf_8_is_left_to_kustomize(tree, capsys):
+    tree(sources_yaml=SOURCE)
+    Path("kustomization.yaml").write_bytes(b"# caf\xe9\n" + BASE.encode())
+    assert main(["validate", "--kustomize", "."]) == 2
+    assert "does not build" in capsys.readouterr().err
+
+
 def test_without_kustomize_it_says_what_is_missing(tree, capsys, monkeypatch):
     tree(a__kustomization_yaml=BASE, a__sources_yaml=SOURCE)
     monkeypatch.setenv("PATH", "/nowhere")

@@ -1,6 +1,9 @@
 import io
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -146,3 +149,43 @@ def test_a_warning_is_a_finding(tmp_path, capsys):
 def test_what_cannot_be_checked_is_usage(arguments, capsys):
     assert main(["validate", *arguments]) == 2
     assert capsys.readouterr().err.startswith("quill: error: ")
+
+
+@pytest.mark.parametrize("number", ["0x" + "f" * 5000, "0" + "7" * 5000, "1" + "0" * 5000, "-0x" + "f" * 5000])
+@pytest.mark.parametrize("field", ["spec", "spec.priority", "metadata.name"])
+def test_a_number_without_end_is_a_finding(tmp_path, capsys, number, field):
+    text = {
+        "spec": f"metadata: {{name: a}}\nspec: {number}\n",
+        "spec.priority": f"metadata: {{name: a}}\nspec: {{priority: {number}}}\n",
+        "metadata.name": f"metadata: {{name: {number}}}\nspec: {{}}\n",
+    }[field]
+    (tmp_path / "huge.yaml").write_text(f"apiVersion: scribe.backube/v1alpha1\nkind: ReplicationSource\n{text}")
+    assert main(["validate", str(tmp_path)]) == 1
+    assert f"error: {field}: " in capsys.readouterr().out
+
+
+def test_a_folder_has_pipes_that_nobody_means(tmp_path):
+    os.mkfifo(tmp_path / "pipe.yaml")
+    (tmp_path / "file.yaml").touch()
+    assert list(paths([tmp_path])) == [tmp_path / "file.yaml"]
+    assert list(paths([tmp_path / "*"])) == [tmp_path / "file.yaml"]
+    assert list(paths([tmp_path / "pipe.yaml"])) == [tmp_path / "pipe.yaml"]
+
+
+@pytest.mark.parametrize("output", ["text", "json", "sarif", "github", "junit"])
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+def test_letters_that_a_terminal_does_not_have_are_escaped(tmp_path, encoding, output):
+    """Those of a text, and the bytes of a name that are no text."""
+    name = os.fsencode(tmp_path) + b"/caf\xe9.yaml"
+    Path(os.fsdecode(name)).write_text(INVALID.read_text().replace("0 0 3 * * *", "\N{FLOPPY DISK}"))
+    done = subprocess.run(
+        [sys.executable, "-m", "reconciler", "validate", "-o", output, name],
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, b"Traceback" in done.stderr) == (1, False)
+    assert ("\N{FLOPPY DISK}".encode() if encoding == "utf-8" else b"\\ud83d\\udcbe") in done.stdout
+    if output == "json":
+        (finding,) = json.loads(done.stdout)["findings"]
+        assert finding["file"].encode("utf-8", "surrogateescape") == name
