@@ -1,7 +1,8 @@
 """Every command of README and docs/ that needs a cluster, typed as the page shows it, page by page.
 
 The pages take for granted that Quill is installed, that namespaces, volumes and resources of these names are there, and
-that somebody runs movers: here a thread does, and the CronJob's ticks. The tutorial has a real cluster (tests/e2e).
+that somebody runs movers: here a thread does, and the CronJob's ticks. The tutorial has a real cluster (tests/e2e), and
+what removes Quill has an API server of its own (test_removal.py).
 """
 
 from datetime import UTC, datetime
@@ -23,7 +24,8 @@ def needs_a_cluster(step):
     return isinstance(step, Command) and not step.is_offline and not step.skipped
 
 
-FOUND = {str(path.relative_to(ROOT)): steps(path) for path in pages() if path.name != "tutorial.md"}
+ELSEWHERE = ("tutorial.md", "upgrade-and-remove.md")
+FOUND = {str(path.relative_to(ROOT)): steps(path) for path in pages() if path.name not in ELSEWHERE}
 PAGES = {page: found for page, found in FOUND.items() if any(map(needs_a_cluster, found))}
 
 
