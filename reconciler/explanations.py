@@ -118,7 +118,8 @@ def _rule_problem(schema: Mapping[str, Any], violation: Violation) -> Problem:
 
 def _unknown_field(kind: Kind, schema: Mapping[str, Any], *, path: str, name: str, known: list[str]) -> Problem:
     meant = hints.meant_field(schema, path, name)
-    hint = f"{_DID_YOU_MEAN}{meant}?" if meant else f"the fields here are {', '.join(known)}"
+    others = f"the fields here are {', '.join(known)}"
+    hint = hints.absent_field(kind, name) or (f"{_DID_YOU_MEAN}{meant}?" if meant else others)
     return Problem(_join(path, name), f"is not a field of a {kind}", hint, "unknown-field")
 
 

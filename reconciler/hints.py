@@ -42,6 +42,20 @@ _FIELDS: Final[Mapping[str, str]] = {
 """Names that others use for a field of ours."""
 
 
+_ABSENT: Final[Mapping[tuple[Kind, str], str]] = {
+    **dict.fromkeys(
+        [(Kind.SOURCE, name) for name in ("capacity", "accessModes", "storageClassName")],
+        "remove it: the copy has the size, modes and class of its volume",
+    ),
+    **dict.fromkeys(
+        [(kind, f"cache{part}") for kind in Kind for part in ("Capacity", "AccessModes", "StorageClassName")],
+        "remove it: there is no cache volume",
+    ),
+    (Kind.SOURCE, "unlock"): "remove it: the lock of a dead mover is removed by itself",
+}
+"""VolSync's fields that have no counterpart in a kind."""
+
+
 def closest(word: str, candidates: Iterable[str]) -> str | None:
     """The candidate that ``word`` is a likely slip of, whatever its case."""
     by_folded = {candidate.casefold(): candidate for candidate in candidates}
@@ -61,6 +75,11 @@ def near_value(value: str, allowed: Iterable[str]) -> str:
     """A hint on a value that is a likely slip of an allowed one, or nothing."""
     near = closest(value, allowed)
     return f"did you mean {near}?" if near else ""
+
+
+def absent_field(kind: Kind, name: str) -> str:
+    """A hint on a field of VolSync's that a kind has no counterpart of, or nothing."""
+    return _ABSENT.get((kind, name), "")
 
 
 def meant_field(schema: Mapping[str, Any], path: str, name: str) -> str | None:

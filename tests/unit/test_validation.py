@@ -138,6 +138,20 @@ def test_problems_name_their_field(raw, paths):
     assert all(problem.message and problem.rule for problem in problems)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "hint"),
+    [
+        pytest.param("capacity", "2Gi", "remove it: the copy has the size, modes and class of its volume", id="size"),
+        pytest.param("cacheCapacity", "2Gi", "remove it: there is no cache volume", id="cache"),
+        pytest.param("unlock", "1", "remove it: the lock of a dead mover is removed by itself", id="unlock"),
+        pytest.param("repository", "restic", "did you mean spec.restic.resticConfig?", id="another-name"),
+    ],
+)
+def test_a_source_of_volsync_is_told_what_becomes_of_its_fields(name, value, hint):
+    (problem,) = validate(changed(SOURCE, **{f"spec__restic__{name}": value}))
+    assert (problem.path, problem.hint) == (f"spec.restic.{name}", hint)
+
+
 def test_of_a_stored_resource_only_the_spec_is_judged():
     assert isinstance(validate(stored(SOURCE) | {"extra": 1}), Resource)
     assert [problem.path for problem in validate(changed(stored(SOURCE), spec__extra=1))] == ["spec.extra"]
