@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from reconciler.cli import main
 from tests.docs.__main__ import generated
 from tests.docs.commands import ROOT, Command, File, blocks, pages, steps
 from tests.docs.running import Scratch
@@ -70,6 +71,24 @@ def test_files_that_a_page_shows_are_objects_of_kubernetes(page):
     for step in PAGES[page]:
         if isinstance(step, File):
             assert all({"apiVersion", "kind"} <= each.keys() for each in yaml.safe_load_all(step.text)), step.name
+
+
+WRONG = {"docs/comparison.md", "docs/validation.md"}
+"""Pages that show what is said of a mistake: of a file with a title there."""
+
+
+def resources(page):
+    """Every block of a page that has a resource of ours as a whole."""
+    for block in blocks((ROOT / page).read_text()):
+        ours = re.search(r"^apiVersion: scribe\.backube/", block.text, re.MULTILINE)
+        if ours and not (page in WRONG and block.title):
+            yield pytest.param(block.text, id=f"{page}-{block.line}")
+
+
+@pytest.mark.parametrize("text", [each for page in PAGES for each in resources(page)])
+def test_a_resource_that_a_page_shows_gives_no_warning(text, tmp_path, capsys):
+    (tmp_path / "shown.yaml").write_text(text)
+    assert main(["validate", str(tmp_path)]) == 0, capsys.readouterr().out
 
 
 PAGE = """\
