@@ -170,7 +170,7 @@ def advancing(status: Status, decision: Advance, *, now: datetime) -> Status:
         status = unsaid(status, "Stalled", "Reconciling")
         status = said(status, now, ("Ready", True, "Progressing", "accepted; a run is under way"))
     elif (reconciling and reconciling.reason != "ProgressingWithRetry") or (
-        ready.reason == "InvalidSpec"  # repaired since; it would count as rejected for ever
+        ready.status == "False" and not reconciling and not status.condition("Stalled")  # repaired since
     ):
         status = retrying(status, f"under way again after {status.consecutive_failures} failed attempts", now=now)
     return said(status, now, ("Synchronizing", True, "SyncInProgress", decision.message))

@@ -305,6 +305,7 @@ def test_a_recorded_start_is_left_as_it_is():
             RETRIES,
             id="cause-has-gone-but-failures-have-not",
         ),
+        pytest.param((NOT_READY,), 1, RETRIES, id="an-edit-may-have-mended-what-it-stalled-of"),
     ],
 )  # fmt: skip
 def test_a_run_under_way_is_synchronizing(conditions, failures, expected):
