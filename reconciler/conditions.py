@@ -8,6 +8,7 @@ said by endings.py, in the same terms.
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 from reconciler.admission import QUEUED
 from reconciler.collisions import REASON as COLLISION
@@ -26,6 +27,8 @@ from reconciler.spec import MoverIdentity
 from reconciler.status import Run, Status
 from reconciler.timestamps import parse_time
 from reconciler.timetable import MISSED_LIMIT
+
+REPLACED: Final = "VolumeReplaced"
 
 
 def accepted(resource: Resource, *, now: datetime, fingerprint: str) -> Status:
@@ -181,6 +184,13 @@ def split(status: Status, difference: str, *, now: datetime) -> Status:
     if difference:
         return said(status, now, ("GroupSplit", True, "SchedulesDiffer", difference))
     return unsaid(status, "GroupSplit")
+
+
+def replaced(status: Status, replacement: str, *, now: datetime) -> Status:
+    """Status of a destination whose claim was made anew since the last restore into it, if it was."""
+    if replacement:
+        return said(status, now, (REPLACED, True, "ClaimIsYounger", replacement))
+    return unsaid(status, REPLACED)
 
 
 def _slot_taken(status: Status, run: Run) -> Status:

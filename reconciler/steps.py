@@ -22,6 +22,7 @@ from reconciler.observing import parse_job, parse_snapshot, parse_volume
 from reconciler.planning import advance_plan, inferred_identity, start_plan
 from reconciler.plans import Advance, Decision, Finish, HookPlan, Start, VolumePlan, Wait
 from reconciler.rendering import Renderer
+from reconciler.replacements import replacement
 from reconciler.resource import Rejected, Resource
 from reconciler.saying import said, unsaid
 from reconciler.status import Status
@@ -79,6 +80,7 @@ class Steps:
         try:
             status = conditions.accepted(part, now=self._now, fingerprint=fingerprint())
             status = conditions.split(status, difference, now=self._now)
+            status = conditions.replaced(status, replacement(part, surroundings.claims), now=self._now)
             if isinstance(decision, Wait):
                 status = self._waiting(part, status, decision)
         except Exception:  # noqa: BLE001 - see decided

@@ -12,6 +12,7 @@ import yaml
 from reconciler.admission import QUEUED
 from reconciler.arguments import add_cluster_arguments, add_output
 from reconciler.cluster import connect
+from reconciler.conditions import REPLACED
 from reconciler.resource import Kind
 from reconciler.tables import distance, print_table
 from reconciler.timestamps import format_time, parse_time
@@ -81,6 +82,8 @@ def _cells(raw: Mapping[str, Any], now: datetime, *, wide: bool) -> tuple[str, .
         ]
     tells_more = busy.get("status") == "True" or busy.get("reason") == QUEUED
     message = busy["message"] if tells_more else ready["message"]
+    if REPLACED in conditions:
+        message = f"{message}; {conditions[REPLACED]['message']}"
     image = status.get("latestImage", {}).get("name")
     return (*cells, f"{message}; latestImage {image}" if image else message)
 

@@ -386,6 +386,16 @@ def copy_paused(stage):
     stage.tick()
 
 
+@_copy("Healthy", by="Ready", ready=("True", "WaitingForSchedule"))
+def copy_volume_replaced(stage):
+    """It holds up no sync, as it may be meant; VolumeReplaced says it."""
+    stage.destination(restic=_INTO_THE_CLAIM)
+    stage.tick()
+    _end(stage)
+    stage.started_a_minute_ago("ReplicationDestination", "copy")
+    stage.tick(after=10)
+
+
 @_copy("Progressing", by="Reconciling", ready=("False", "ProgressingWithRetry"))
 def copy_mover_lost(stage):
     copy_running(stage)

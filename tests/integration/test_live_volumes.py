@@ -48,3 +48,35 @@ def test_what_somebody_asks_for_replaces_what_is_there(stage):
     stage.destination(spec={"trigger": {"runOnCreate": True, "manual": "over it"}}, restic=INTO)
     stage.tick()
     assert not only_empty(stage)
+
+
+def test_a_claim_that_was_made_anew_is_told_of_until_it_was_restored_into(stage, quill):
+    stage.destination(spec={"trigger": {"runOnCreate": True}}, restic=INTO)
+    stage.tick()
+    stage.run_movers()
+    for after in (5, 6):
+        stage.tick(after=after)
+    stage.collect_garbage()
+    assert stage.condition("VolumeReplaced", "copy", DESTINATION) is None
+    stage.started_a_minute_ago(DESTINATION, "copy")
+    stage.api.delete("PersistentVolumeClaim", stage.namespace, "data")
+    stage.collect_garbage()
+    stage.claim("data")
+    stage.tick(after=10)
+    words = (
+        f"PersistentVolumeClaim {stage.namespace}/data is younger than the last restore into it; "
+        f"to restore over what is in it: quill sync {stage.namespace}/copy --kind destination"
+    )
+    assert stage.condition("VolumeReplaced", "copy", DESTINATION) == ("True", "ClaimIsYounger", words)
+    assert stage.condition("Ready", "copy", DESTINATION)[0] == "True"
+    assert stage.list("Job") == []
+    _, output, _ = quill.run("status", "-n", stage.namespace, kubeconfig=stage.kubeconfig)
+    assert words in output
+
+    code, _, errors = quill.run(*words.partition("quill ")[2].split(), kubeconfig=stage.kubeconfig)
+    assert (code, errors) == (0, "")
+    stage.tick(after=20)
+    stage.run_movers()
+    stage.tick(after=25)
+    assert stage.condition("VolumeReplaced", "copy", DESTINATION) is None
+    assert stage.condition("Ready", "copy", DESTINATION)[2] == "last restore succeeded"
