@@ -42,4 +42,5 @@ def _writes(resource: Resource) -> bool:
 
 def _sentence(host: str, others: list[str]) -> str:
     who = f"{', '.join(others)} {'writes' if len(others) == 1 else 'write'}"
-    return f"{who} the same repository as host {host}, too; give each its own spec.restic.identity"
+    remedy = "give each its own spec.restic.identity, or after the first sync its own resticConfig"
+    return f"{who} the same repository as host {host}, too; {remedy}"

@@ -47,7 +47,7 @@ def test_each_is_told_who_the_others_are_and_what_to_do():
     others = [NAMED, RENAMED, make_source(name="three", uid="3", identity="db")]
     assert collisions(others)[others[0].key] == (
         f"{NAMED.namespace}/two, {NAMED.namespace}/three write the same repository as host db, too; "
-        "give each its own spec.restic.identity"
+        "give each its own spec.restic.identity, or after the first sync its own resticConfig"
     )
 
 

@@ -64,9 +64,9 @@ def test_two_sources_under_one_host_are_told_of_each_other():
     given = {"a.yaml": source("one", more=SHARED), "b.yaml": source("two", more=SHARED)}
     assert found(given) == [
         "a.yaml:7 identity-conflict: spec.restic.identity: shop/two writes the same repository as host shop, too; "
-        "give each its own spec.restic.identity",
+        "give each its own spec.restic.identity, or after the first sync its own resticConfig",
         "b.yaml:7 identity-conflict: spec.restic.identity: shop/one writes the same repository as host shop, too; "
-        "give each its own spec.restic.identity",
+        "give each its own spec.restic.identity, or after the first sync its own resticConfig",
     ]
 
 
