@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
-from reconciler import __version__, hints, schedule
+from reconciler import __version__, hints, objectmeta, schedule
 from reconciler.assets import schema, schema_file
 from reconciler.duration import parse_duration
 from reconciler.explanations import Violation, explained, type_problem
@@ -40,8 +40,10 @@ _DURATIONS: Final = {
 """The shortest and the longest time each may be."""
 
 
-def validate(raw: Mapping[str, Any], unknown: Collection[Path] = ()) -> Resource | tuple[Problem, ...]:
-    """The resource, or every problem it has. What an API server has stored (it has a uid) has only its spec checked.
+def validate(
+    raw: Mapping[str, Any], unknown: Collection[Path] = (), *, stored: bool = False
+) -> Resource | tuple[Problem, ...]:
+    """The resource, or every problem it has. What an API server has ``stored`` has only its spec checked.
 
     Values at ``unknown`` are not judged, and the resource is without them: none at all where it cannot be, and no
     problem either.
@@ -51,10 +53,8 @@ def validate(raw: Mapping[str, Any], unknown: Collection[Path] = ()) -> Resource
         return ()
     if not isinstance(name, str) or name not in set(Kind):
         return (_kind_problem(name),)
-    kind, metadata, spec = Kind(name), raw.get("metadata"), raw.get("spec")
-    stored = isinstance(metadata, Mapping) and "uid" in metadata
-    envelope = () if stored else _violations(_envelope(kind), raw, ())
-    problems = explained(kind, schema(kind), envelope, unknown=unknown)
+    kind, spec = Kind(name), raw.get("spec")
+    problems = [] if stored else _envelope_problems(kind, raw, unknown)
     if isinstance(spec, Mapping):
         problems += _spec_problems(kind, spec, unknown)
     elif (stored or "spec" in raw) and ("spec",) not in unknown:
@@ -182,6 +182,16 @@ def _violations(
             path=(*prefix, *error.absolute_path),
             schema_path=(*schema_prefix, *error.absolute_schema_path),
         )
+
+
+def _envelope_problems(kind: Kind, raw: Mapping[str, Any], unknown: Collection[Path]) -> list[Problem]:
+    found = explained(kind, schema(kind), _violations(_envelope(kind), raw, ()), unknown=unknown)
+    metadata = raw.get("metadata")
+    if not isinstance(metadata, Mapping):
+        return found
+    more = list(objectmeta.problems(schema(kind), metadata, unknown))
+    hinted = {each.hint for each in more}
+    return [each for each in found if f"did you mean {each.path}?" not in hinted] + more
 
 
 def _spec_problems(kind: Kind, spec: Mapping[str, Any], unknown: Collection[Path]) -> list[Problem]:

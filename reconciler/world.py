@@ -146,7 +146,7 @@ def _verdict(raw: Object) -> Resource | Rejected:
             return parse(raw)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
             pass  # somebody wrote its status; the validator says what is wrong with it
-    verdict = validate(raw)
+    verdict = validate(raw, stored=True)
     return verdict if isinstance(verdict, Resource) else replace(_rejected(raw), problems=verdict)
 
 

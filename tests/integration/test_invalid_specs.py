@@ -123,10 +123,10 @@ def test_a_time_that_no_calendar_has_in_a_status_stops_nobody(stage):
 def test_a_bug_in_judging_one_stops_nobody_else(stage, monkeypatch):
     judged = world.validate
 
-    def buggy(raw):
+    def buggy(raw, *, stored):
         if raw["metadata"]["name"] == "broken":
             raise ZeroDivisionError
-        return judged(raw)
+        return judged(raw, stored=stored)
 
     monkeypatch.setattr(world, "validate", buggy)
     stage.source("broken")
