@@ -19,9 +19,9 @@ from reconciler import documents, files
 from reconciler.errors import SetupError
 from reconciler.files import Content, Placed, Report
 from reconciler.findings import Finding, found_in
+from reconciler.kustomizations import NAMES
 from reconciler.places import located, spot
 
-_NAMES: Final = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 _ORIGIN: Final = "config.kubernetes.io/origin"
 
 
@@ -35,15 +35,15 @@ class Build:
 
 def build(folder: Path) -> Build:
     """Build and check a folder. A SetupError if there is no kustomize, or it refuses to."""
-    given = next((folder / name for name in _NAMES if (folder / name).is_file()), None)
+    given = next((folder / name for name in NAMES if (folder / name).is_file()), None)
     if given is None:
-        raise SetupError(f"{folder} holds no {_NAMES[0]}")
+        raise SetupError(f"{folder} holds no {NAMES[0]}")
     with tempfile.TemporaryDirectory(prefix="quill-") as name:
         wrapper = Path(name).resolve()
         relative = os.path.relpath(folder.resolve(), wrapper)
         listed = "components" if re.search(rb"^kind: *Component\b", given.read_bytes(), re.MULTILINE) else "resources"
         body = {listed: [relative], "buildMetadata": ["originAnnotations"]}
-        (wrapper / _NAMES[0]).write_text(yaml.safe_dump(body))
+        (wrapper / NAMES[0]).write_text(yaml.safe_dump(body))
         built = _built(folder, wrapper)
         texts = re.split(r"^---\n", built, flags=re.MULTILINE)
         report = files.merged(_checked(text, given, wrapper) for text in texts)

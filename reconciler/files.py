@@ -5,7 +5,7 @@ and others, and files that do not name our API group at all, which are not even 
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from glob import glob, has_magic
 from pathlib import Path
@@ -18,6 +18,7 @@ from reconciler.assets import schema
 from reconciler.errors import SetupError
 from reconciler.fieldrules import Path as FieldPath
 from reconciler.findings import Finding, found_in
+from reconciler.kustomizations import Patches, sketch
 from reconciler.places import Mistake, key_name, located
 from reconciler.problems import Problem
 from reconciler.resource import API_GROUP, Kind, Resource
@@ -28,6 +29,11 @@ _SUFFIXES: Final = frozenset({".yaml", ".yml", ".json"})
 _REPOSITORY: Final = "RESTIC_REPOSITORY"
 _TEMPLATED: Final = re.compile(r"^[^#\"'\n]*(\{[{%]|(?<!\$)\$\{)", re.MULTILINE)
 """What hardly any YAML has outside quotes, and the templates of Helm, Jinja, Flux and others are full of."""
+
+_OF_A_WHOLE: Final = frozenset({"missing-field", "forbidden-field"})
+"""Rules that need all of a resource."""
+
+Checked = tuple[Resource | None, frozenset[FieldPath], list[Mistake]]
 
 Content = tuple[str, bytes]
 """A file's name, as findings call it, and what is in it."""
@@ -111,7 +117,8 @@ def contents(given: Iterable[Path]) -> Iterator[Content]:
 
 def report(given: Iterable[Content]) -> Report:
     """What several files hold."""
-    return merged(check(content, name) for name, content in given)
+    patches = Patches()
+    return merged(check(content, name, patches) for name, content in given)
 
 
 def merged(reports: Iterable[Report]) -> Report:
@@ -125,12 +132,13 @@ def merged(reports: Iterable[Report]) -> Report:
     )
 
 
-def check(content: bytes, name: str) -> Report:
-    """What one file holds; ``name`` is what findings call it."""
+def check(content: bytes, name: str, patches: Container[str] = ()) -> Report:
+    """What one file holds; ``name`` is what findings call it. One of ``patches`` is only part of a resource."""
     if API_GROUP.encode() not in content and _REPOSITORY.encode() not in content:
         return Report()
     text = content.decode("utf-8-sig", errors="replace")
     ours = API_GROUP in text
+    judged = _checked_patch if ours and name in patches else _checked
     placed: list[Placed] = []
     mistakes: list[Mistake] = []
     invalid: list[yaml.Node] = []
@@ -139,7 +147,7 @@ def check(content: bytes, name: str) -> Report:
             mistakes += [node] if ours else []
             continue
         for item in objects(node):
-            resource, unknown, found = _checked(item)
+            resource, unknown, found = judged(item)
             if resource:
                 placed.append(Placed(resource, _namespace(item), name, item, text, unknown))
             mistakes += found
@@ -210,7 +218,13 @@ def _namespace(node: yaml.MappingNode) -> str:
     return "" if is_unknown(name) else name
 
 
-def _checked(node: yaml.MappingNode) -> tuple[Resource | None, frozenset[FieldPath], list[Mistake]]:
+def _checked_patch(node: yaml.MappingNode) -> Checked:
+    """A patch is no resource; what is not there, or not meant to be there, its base may have or have not."""
+    _, unknown, found = _checked(node, is_patch=True)
+    return None, unknown, [each for each in found if each.problem.rule not in _OF_A_WHOLE]
+
+
+def _checked(node: yaml.MappingNode, *, is_patch: bool = False) -> Checked:
     """The resource that an object is, where it is unknown, and what is wrong with it."""
     version, kind = text(node, "apiVersion"), text(node, "kind")
     nowhere: frozenset[FieldPath] = frozenset()
@@ -222,6 +236,7 @@ def _checked(node: yaml.MappingNode) -> tuple[Resource | None, frozenset[FieldPa
     mistakes = list(indentation.repair(node, indentation.of_resource(schema(Kind(kind))))) if kind in set(Kind) else []
     raw, twice = documents.value(node)
     mistakes += twice
+    raw = sketch(raw) if is_patch else raw
     unknown = frozenset(substitution.unknown(raw))
     result = validate(raw, unknown) if raw is not None else ()
     if isinstance(result, Resource):

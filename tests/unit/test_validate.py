@@ -189,3 +189,41 @@ def test_letters_that_a_terminal_does_not_have_are_escaped(tmp_path, encoding, o
     if output == "json":
         (finding,) = json.loads(done.stdout)["findings"]
         assert finding["file"].encode("utf-8", "surrogateescape") == name
+
+
+PATCH = "apiVersion: scribe.backube/v1alpha1\nkind: ReplicationSource\nmetadata: {name: nightly}\nspec:\n"
+
+
+@pytest.mark.parametrize("named", ["patches: [{path: patch.yaml}]", "patchesStrategicMerge: [./patch.yaml]"])
+@pytest.mark.parametrize("folder", ["prod", "prod/below"])
+@pytest.mark.parametrize(
+    "body", ["  trigger: {spread: 5m}", "  paused:", "  $patch: delete", "  restic: {drill: null}"]
+)
+def test_a_patch_is_part_of_a_resource(tmp_path, capsys, named, folder, body):
+    (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / folder / "patch.yaml").write_text(PATCH + body)
+    assert main(["validate", str(tmp_path)]) == 1
+    kustomization = named.replace("patch.yaml", "below/patch.yaml" if folder.endswith("below") else "patch.yaml")
+    (tmp_path / "prod" / "kustomization.yaml").write_text(kustomization)
+    assert main(["validate", str(tmp_path)]) == 0
+    assert main(["validate", str(tmp_path / folder / "patch.yaml")]) == 0
+    capsys.readouterr()
+
+
+def test_what_a_patch_sets_is_judged(tmp_path, capsys):
+    (tmp_path / "kustomization.yaml").write_text("patches: [{path: patch.yaml}, {patch: inline}, 5]")
+    (tmp_path / "patch.yaml").write_text(PATCH + "  sourcePvc: data\n  trigger: {schedule: 5, runOnCreate: maybe}\n")
+    assert main(["validate", "-o", "json", str(tmp_path)]) == 1
+    found = json.loads(capsys.readouterr().out)["findings"]
+    assert [each["path"] for each in found] == ["spec.sourcePvc", "spec.trigger.schedule", "spec.trigger.runOnCreate"]
+
+
+def test_a_patch_is_not_compared(tmp_path, capsys):
+    whole = INVALID.read_text().replace("0 0 3 * * *", "0 3 * * *")
+    (tmp_path / "base.yaml").write_text(whole)
+    (tmp_path / "patch.yaml").write_text(whole)
+    assert main(["validate", str(tmp_path)]) == 0
+    assert capsys.readouterr().err == "2 resources, no problems\n"
+    (tmp_path / "kustomization.yaml").write_text("resources: [base.yaml]\npatches: [{path: patch.yaml}]")
+    assert main(["validate", str(tmp_path)]) == 0
+    assert capsys.readouterr().err == "1 resource, no problems\n"
