@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from reconciler import documents
 from reconciler.fieldrules import Path
-from reconciler.files import Content
+from reconciler.files import Content, objects
 from reconciler.foreign import mapping_at, value_at
 from reconciler.observed import Volume
 from reconciler.observing import parse_volume
@@ -168,8 +168,6 @@ def _objects(contents: Iterable[Content]) -> Iterator[Mapping[str, Any]]:
         if not any(kind in content for kind in _KINDS):
             continue
         for node in documents.compose(content.decode("utf-8-sig", errors="replace")):
-            document = None if isinstance(node, Mistake) else documents.value(node)[0]
-            items = document.get("items") if isinstance(document, Mapping) else None
-            for each in [document, *items] if isinstance(items, list) else [document]:
-                if isinstance(each, Mapping):
-                    yield each
+            for item in () if isinstance(node, Mistake) else objects(node):
+                if isinstance(found := documents.value(item)[0], Mapping):
+                    yield found

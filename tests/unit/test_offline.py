@@ -180,3 +180,10 @@ def test_a_claim_without_a_time_of_creation_is_a_claim(read, created):
     found = read(SOURCE, CLAIM.replace("namespace: shop}", f"namespace: shop, creationTimestamp: {created}}}", 1))
     assert found.claims["shop"]["data"].created is None
     assert len(found.resources) == 1
+
+
+def test_a_list_may_be_as_long_as_it_likes(read):
+    """A limit on what one object expands to is none on how many there are."""
+    item = "- {apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: data-%d, namespace: shop}}\n"
+    listed = "apiVersion: v1\nkind: List\nitems:\n" + "".join(item % number for number in range(3000))
+    assert len(read(SOURCE, listed).claims["shop"]) == 3000
