@@ -46,7 +46,7 @@ def crd(kind: Kind) -> dict[str, Any]:
         "metadata": {
             "name": f"{plural}.{API_GROUP}",
             "annotations": {
-                "argocd.argoproj.io/sync-options": "Prune=false",
+                "argocd.argoproj.io/sync-options": "Prune=false,Delete=false",
                 "kustomize.toolkit.fluxcd.io/prune": "disabled",
             },
         },

@@ -75,6 +75,6 @@ def test_nothing_but_the_status_has_a_default(version):
 @pytest.mark.parametrize("kind", list(Kind))
 def test_gitops_tools_do_not_prune_it(kind):
     assert crd(kind)["metadata"]["annotations"] == {
-        "argocd.argoproj.io/sync-options": "Prune=false",
+        "argocd.argoproj.io/sync-options": "Prune=false,Delete=false",
         "kustomize.toolkit.fluxcd.io/prune": "disabled",
     }
