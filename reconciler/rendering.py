@@ -171,6 +171,7 @@ def _job_values(plan: JobPlan) -> dict[str, Any]:
     security = plan.security
     user = DEFAULT_USER if security.run_as_user is None else security.run_as_user
     group = DEFAULT_USER if security.run_as_group is None else security.run_as_group
+    fs_group = None if plan.node_name else group  # kubelet would give what an application is using to that group
     return {
         "action": str(plan.action),
         "secret": plan.secret,
@@ -182,7 +183,7 @@ def _job_values(plan: JobPlan) -> dict[str, Any]:
         "privileged": plan.privileged,
         "user": user,
         "group": group,
-        "fs_group": group if security.fs_group is None else security.fs_group,
+        "fs_group": fs_group if security.fs_group is None else security.fs_group,
         "supplemental_groups": list(security.supplemental_groups),
         "timeout": MOVER_TIMEOUT,
         "keep": plan.action is Action.RESTORE,

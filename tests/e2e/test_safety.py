@@ -6,6 +6,7 @@ import os
 import pytest
 
 from tests.e2e.stage import DESTINATION, SOURCE, kubectl
+from tests.e2e.volumes import OWNER, plant, stamps
 
 pytestmark = pytest.mark.e2e
 
@@ -136,6 +137,19 @@ def test_a_destination_that_was_made_anew_leaves_a_newer_file_alone(stage, stora
     assert run_again(stage, "copy", "over it", kind=DESTINATION)["result"] == "Successful"
     with stage.volume() as folder:
         assert (folder / "data").read_text() == "saved"
+
+
+def test_a_destination_that_was_made_anew_beside_its_application_changes_no_owner_or_mode(stage):
+    """The application has no fsGroup, and kubelet must not give its files to the mover's."""
+    stage.claim()
+    with stage.volume() as root:
+        plant(root)
+    stage.pod("application", runAsUser=OWNER, runAsGroup=OWNER)
+    with stage.volume() as root:
+        before = stamps(root)
+        stage.destination(destinationPVC="data")
+        assert stage.sync("copy")["message"].startswith(FULL)
+        assert stamps(root) == before
 
 
 def test_data_is_left_alone_without_its_repository(stage):

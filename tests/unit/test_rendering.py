@@ -31,6 +31,7 @@ VOLUME = VolumePlan(
     storage_class_name="CLASS", volume_mode="VOLUME-MODE", data_source=("VolumeSnapshot", "SNAPSHOT"),
 )  # fmt: skip
 RESTORE = replace(JOB, name="restore-copy", action=Action.RESTORE)
+UNUSED = replace(RESTORE, node_name=None)
 PRUNE = replace(JOB, name="prune", action=Action.PRUNE, claim=None, host=None, node_name=None)
 ROOT = MoverIdentity(run_as_user=0, run_as_group=0)
 
@@ -488,9 +489,10 @@ GROUPS = MoverIdentity(run_as_user=999, run_as_group=998, fs_group=997, suppleme
         pytest.param(JOB, MoverIdentity(), (65534, 65534, None, []), id="backup-default"),
         pytest.param(JOB, replace(GROUPS, fs_group=None), (999, 998, None, [5, 6]), id="backup"),
         pytest.param(JOB, GROUPS, (999, 998, None, [5, 6]), id="backup-never-has-an-fsGroup"),
-        pytest.param(RESTORE, MoverIdentity(), (65534, 65534, 65534, []), id="restore-default"),
+        pytest.param(UNUSED, MoverIdentity(), (65534, 65534, 65534, []), id="restore-default"),
+        pytest.param(RESTORE, MoverIdentity(), (65534, 65534, None, []), id="restore-beside-an-application"),
         pytest.param(RESTORE, GROUPS, (999, 998, 997, [5, 6]), id="restore"),
-        pytest.param(RESTORE, MoverIdentity(run_as_group=3), (65534, 3, 3, []), id="restore-to-its-group"),
+        pytest.param(UNUSED, MoverIdentity(run_as_group=3), (65534, 3, 3, []), id="restore-to-its-group"),
         pytest.param(RESTORE, MoverIdentity(run_as_group=3, fs_group=0), (65534, 3, 0, []), id="restore-group-0"),
         pytest.param(PRUNE, GROUPS, (999, 998, None, [5, 6]), id="prune"),
         pytest.param(replace(JOB, privileged=True), ROOT, (0, 0, None, []), id="root"),
@@ -500,7 +502,7 @@ def test_the_mover_runs_as_it_is_told(templates, plan, security, expected):
     found = rendered(templates, replace(plan, security=security))["spec"]["template"]["spec"]["securityContext"]
     groups = found["supplementalGroups"]
     assert (found["runAsUser"], found["runAsGroup"], found.get("fsGroup"), groups) == expected
-    assert ("fsGroupChangePolicy" in found) == (plan is RESTORE)
+    assert ("fsGroupChangePolicy" in found) == ("fsGroup" in found)
 
 
 @pytest.mark.parametrize("plan", [JOB, RESTORE, PRUNE], ids=["backup", "restore", "prune"])
