@@ -7,6 +7,7 @@ judged here.
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from math import isfinite
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from reconciler.places import MAX_DEPTH, TAG, Mistake, TooLargeError, fields, ke
 from reconciler.problems import Problem
 from reconciler.substitution import with_defaults
 
+UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
 _NODES: Final = 20_000
 _EXACT: Final = 2**53
 _BITS: Final = 1024
@@ -82,6 +84,19 @@ def _composed(text: str) -> Iterator[yaml.Node | Mistake]:
 def lines(text: str) -> list[str]:
     """The lines of a file as YAML counts them."""
     return re.split(r"\r\n|[\r\n\x85\u2028\u2029]", text)
+
+
+def encoding(content: bytes) -> Mistake | None:
+    """What is wrong with the encoding of a file, which is to be UTF-8."""
+    if content.startswith(UTF_16):
+        return Mistake(Problem("", "is not YAML: it is UTF-16", "save it as UTF-8", "yaml-syntax"), 1, 1)
+    try:
+        content.decode()
+    except UnicodeDecodeError as error:
+        before = lines(content[: error.start].decode())
+        problem = Problem("", f"is not YAML: the byte {content[error.start]:#04x} is no UTF-8", "save it as UTF-8")
+        return Mistake(replace(problem, rule="yaml-syntax"), len(before), len(before[-1]) + 1)
+    return None
 
 
 def _at(problem: Problem, mark: object) -> Mistake:
@@ -152,8 +167,9 @@ class _Builder:
 
     def _mapping(self, node: yaml.MappingNode, depth: int) -> dict[str, Any]:
         given: dict[str, yaml.Node] = {}
-        for key, _ in node.value:
+        for key, child in node.value:
             if key.tag == TAG + "merge":
+                self.mistakes += _merge_mistakes(child)
                 continue
             name = key_name(key)
             if name in given:
@@ -171,6 +187,13 @@ class _Builder:
             problem = Problem("", f"YAML reads {node.value} as {number}: a zero in front makes it octal", hint, "octal")
             self.mistakes.append(mistake(node, problem))
         return number
+
+
+def _merge_mistakes(source: yaml.Node) -> list[Mistake]:
+    """What ``<<`` merges must be mappings."""
+    problem = Problem("", "is not YAML: << merges a mapping or a list of mappings", rule="yaml-syntax")
+    merged = source.value if isinstance(source, yaml.SequenceNode) else [source]
+    return [mistake(each, problem) for each in merged if not isinstance(each, yaml.MappingNode)]
 
 
 def _substituted(node: yaml.Node) -> Any:  # noqa: ANN401 - any scalar

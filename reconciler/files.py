@@ -1,7 +1,7 @@
 """Custom resources in files: finds them, validates them, and says where each problem stands.
 
 What is not ours is left alone without a word: other kinds, files that are no Kubernetes manifests, templates of Helm
-and others, and files that do not name our API group at all, which are not even parsed.
+and others, and files that name neither our API group nor a kind of ours, which are not even parsed.
 """
 
 import re
@@ -27,6 +27,9 @@ from reconciler.validation import validate
 
 _SUFFIXES: Final = frozenset({".yaml", ".yml", ".json"})
 _REPOSITORY: Final = "RESTIC_REPOSITORY"
+_OURS: Final = tuple(word.encode() for word in (API_GROUP, _REPOSITORY, *Kind))
+_NAMESAKE: Final = "volsync.backube"
+"""The group of VolSync, whose kinds have the same names."""
 _TEMPLATED: Final = re.compile(r"^[^#\"'\n]*(\{[{%]|(?<!\$)\$\{)", re.MULTILINE)
 """What hardly any YAML has outside quotes, and the templates of Helm, Jinja, Flux and others are full of."""
 
@@ -134,13 +137,14 @@ def merged(reports: Iterable[Report]) -> Report:
 
 def check(content: bytes, name: str, patches: Container[str] = ()) -> Report:
     """What one file holds; ``name`` is what findings call it. One of ``patches`` is only part of a resource."""
-    if API_GROUP.encode() not in content and _REPOSITORY.encode() not in content:
-        return Report()
+    if not any(word in content for word in _OURS):
+        return _in_other_words(content, name)
     text = content.decode("utf-8-sig", errors="replace")
     ours = API_GROUP in text
     judged = _checked_patch if ours and name in patches else _checked
     placed: list[Placed] = []
-    mistakes: list[Mistake] = []
+    encoding = documents.encoding(content) if ours else None
+    mistakes: list[Mistake] = [encoding] if encoding else []
     invalid: list[yaml.Node] = []
     for node in documents.compose(text):
         if isinstance(node, Mistake):
@@ -160,6 +164,14 @@ def check(content: bytes, name: str, patches: Container[str] = ()) -> Report:
     if _is_template(text, findings, invalid):
         return Report()
     return Report(tuple(placed), findings, len(invalid), (name,))
+
+
+def _in_other_words(content: bytes, name: str) -> Report:
+    """A file that does not name us, unless it is UTF-16."""
+    mistake = documents.encoding(content) if content.startswith(documents.UTF_16) else None
+    if not mistake or API_GROUP not in content.decode("utf-16", errors="replace"):
+        return Report()
+    return Report(findings=(found_in(name, mistake, [""]),), invalid=1, files=(name,))
 
 
 def _is_template(text: str, found: Iterable[Finding], invalid: Iterable[yaml.Node]) -> bool:
@@ -231,7 +243,8 @@ def _checked(node: yaml.MappingNode, *, is_patch: bool = False) -> Checked:
     if (version, kind) == ("v1", "Secret"):
         holds = any(field(field(node, name), _REPOSITORY) for name in ("stringData", "data"))
         return None, nowhere, list(indentation.repair(node, indentation.SECRET)) if holds else []
-    if version.partition("/")[0] != API_GROUP and (version or kind not in set(Kind)):
+    group = version.partition("/")[0]
+    if group != API_GROUP and (kind not in set(Kind) or group == _NAMESAKE or "{" in group):
         return None, nowhere, []
     mistakes = list(indentation.repair(node, indentation.of_resource(schema(Kind(kind))))) if kind in set(Kind) else []
     raw, twice = documents.value(node)

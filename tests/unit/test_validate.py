@@ -227,3 +227,31 @@ def test_a_patch_is_not_compared(tmp_path, capsys):
     (tmp_path / "kustomization.yaml").write_text("resources: [base.yaml]\npatches: [{path: patch.yaml}]")
     assert main(["validate", str(tmp_path)]) == 0
     assert capsys.readouterr().err == "1 resource, no problems\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "place", "words"),
+    [
+        pytest.param(b"# ok\n# caf\xe9\n" + SEED.read_bytes(), (2, 6), "the byte 0xe9 is no UTF-8", id="latin-1"),
+        pytest.param(SEED.read_text().encode("utf-16"), (1, 1), "it is UTF-16", id="utf-16"),
+    ],
+)
+def test_a_file_that_is_no_utf_8_is_told_so(content, place, words):
+    first, *_ = check(content, "x.yaml").findings
+    assert (first.mistake.line, first.mistake.column) == place
+    assert (first.sentence, first.mistake.problem.hint) == (f"is not YAML: {words}", "save it as UTF-8")
+
+
+def test_a_file_of_somebody_else_may_be_anything():
+    text = SEED.read_text().replace("scribe", "volsync")
+    assert check(b"# caf\xe9\n" + text.encode(), "x.yaml").findings == ()
+    assert check(text.encode("utf-16"), "x.yaml").findings == ()
+
+
+@pytest.mark.parametrize("merged", ["foo", "[5]", "[{a: b}, c]", ""])
+def test_only_mappings_can_be_merged(merged):
+    text = (
+        f"apiVersion: scribe.backube/v1alpha1\nkind: ReplicationSource\nmetadata: {{name: a}}\nspec:\n  <<: {merged}\n"
+    )
+    found = [(each.mistake.line, each.sentence) for each in check(text.encode(), "x.yaml").findings]
+    assert (5, "is not YAML: << merges a mapping or a list of mappings") in found
