@@ -133,6 +133,8 @@ def _syntax_hint(text: str, error: yaml.MarkedYAMLError) -> str:
         return "indent with spaces; YAML does not allow tabs"
     if "scanning an alias" in sentence:
         return "a value that begins with * needs quotes"
+    if "cannot start any token" in sentence:
+        return "a value that begins with @, % or ` needs quotes"
     if "mapping values are not allowed" in sentence:
         return "look for a wrong indentation, or text with ': ' in it that needs quotes"
     return ""

@@ -72,7 +72,7 @@ def type_problem(path: str, value: object, wanted: object) -> Problem:
         return Problem(path, f"must be text, but YAML reads {_shown(value)} here", "put it in quotes", "wrong-type")
     hint = ""
     if isinstance(value, str) and _is_quoted(value, wanted):
-        hint = "write it without quotes"
+        hint = "write it without quotes" if value == value.lower() else f"write {value.lower()}"
     elif wanted == "array" and isinstance(value, str):
         hint = f"write [{value}]"
     return Problem(path, f"must be {_TYPES.get(str(wanted), _SIZE)}, not {_shown(value)}", hint, "wrong-type")
@@ -100,6 +100,8 @@ def _problems(kind: Kind, schema: Mapping[str, Any], violation: Violation) -> li
         case "pattern":
             sentence = _step_into(schema, violation.schema_path[:-1])["patternErrorMessage"]
             return [Problem(path, f"{sentence}; {_shown(violation.value)} is not", rule="bad-format")]
+        case "minLength" if violation.value:
+            return []  # its pattern says what is wrong with it
         case keyword:
             return [Problem(path, _BOUNDS[keyword](violation), rule="out-of-bounds")]
 

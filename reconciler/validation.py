@@ -247,4 +247,6 @@ def _is_no_date(moment: object) -> bool:
 def _kind_problem(name: object) -> Problem:
     if name is None:
         return Problem("kind", "is missing", f"write kind: {' or '.join(Kind)}", "missing-field")
-    return Problem("kind", f"{name!r} is not a kind of {API_GROUP}", hints.near_value(str(name), Kind), "unknown-kind")
+    if not isinstance(name, str):
+        return type_problem("kind", name, "string")
+    return Problem("kind", f"{name!r} is not a kind of {API_GROUP}", hints.near_value(name, Kind), "unknown-kind")

@@ -255,3 +255,26 @@ def test_only_mappings_can_be_merged(merged):
     )
     found = [(each.mistake.line, each.sentence) for each in check(text.encode(), "x.yaml").findings]
     assert (5, "is not YAML: << merges a mapping or a list of mappings") in found
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        pytest.param("kind: [ReplicationSource]", ["kind: must be text, not a list"], id="kind"),
+        pytest.param('spread: "0"', ["spec.trigger.spread: must be a duration"], id="spread"),
+        pytest.param("spread: m", ["spec.trigger.spread: must be a duration"], id="unit"),
+        pytest.param("runOnCreate: tRuE", ["must be true or false", "(write true)"], id="case"),
+        pytest.param("schedule: @daily", ["is not YAML", "a value that begins with @, % or ` needs quotes"], id="at"),
+    ],
+)
+def test_one_slip_is_told_once_and_in_plain_words(given, told):
+    text = INVALID.read_text().replace("0 0 3 * * *", "0 3 * * *")
+    field = given.partition(":")[0]
+    if field == "kind":
+        text = text.replace("kind: ReplicationSource", given)
+    elif field == "schedule":
+        text = text.replace('schedule: "0 3 * * *"', given)
+    else:
+        text = text.replace('schedule: "0 3 * * *"', f'schedule: "0 3 * * *"\n    {given}')
+    (found,) = check(text.encode(), "x.yaml").findings
+    assert [words for words in told if words not in found.advice] == []
