@@ -185,5 +185,5 @@ def test_a_claim_without_a_time_of_creation_is_a_claim(read, created):
 def test_a_list_may_be_as_long_as_it_likes(read):
     """A limit on what one object expands to is none on how many there are."""
     item = "- {apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: data-%d, namespace: shop}}\n"
-    listed = "apiVersion: v1\nkind: List\nitems:\n" + "".join(item % number for number in range(3000))
-    assert len(read(SOURCE, listed).claims["shop"]) == 3000
+    listed = "apiVersion: v1\nkind: List\nitems:\n" + "".join(item % number for number in range(4000))
+    assert len(read(SOURCE, listed).claims["shop"]) == 4000
