@@ -436,8 +436,14 @@ insist() {
 }
 trap interrupt TERM INT
 
-# A signal ends `wait`, not the child.
-await() { while wait "$1"; code=$?; kill -0 "$1" 2>/dev/null; do :; done; }
+# A signal ends `wait`, not the child; one that ends right then is asked for its own code, if nobody was told it yet.
+await() {
+    while wait "$1"; code=$?; kill -0 "$1" 2>/dev/null; do :; done
+    [ -n "$interrupted" ] || return 0
+    wait "$1"
+    set -- "$?"
+    [ "$1" -eq 127 ] || code=$1
+}
 
 # run SECONDS FILE ARGUMENT...: restic with a time limit. Its standard output goes to FILE, or with "-" where its standard
 # error goes too: to the log. Sets code, late, guess, words, numbers and snapshot, the last two only if it told any.

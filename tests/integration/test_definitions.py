@@ -21,7 +21,6 @@ KINDS = {"replicationsource": "ReplicationSource", "replicationdestination": "Re
 BEYOND_A_SCHEMA = {"cron-date-that-never-comes", "cron-out-of-range", "time-zone"}
 BEYOND_A_SCHEMA |= {"cron-hash-out-of-range"}
 BEYOND_A_SCHEMA |= {"not-yaml-after-a-good-document", "version-missing"}  # which kubectl does not send
-BEYOND_A_SCHEMA |= {"group-misspelt"}  # and who has such a group may have anything there
 BEYOND_A_SCHEMA |= {"octal"}  # the number that YAML makes of it may be meant
 QUILL_ALONE = {"schedule", "time-zone"}
 """Rules that need more than a schema: the API server knows the words of cron, no calendar and no zones."""

@@ -17,6 +17,7 @@ from reconciler.status import Status
 from tests.factories import at, make_job, make_pod, make_source, seen, slot_run
 
 NOW = at("09:10:00")
+RUN = slot_run("09:00:00")
 HERE = {"repository_id": "1f", "observed_repository": "shop/repository"}
 SOURCE = seen(make_source(), **HERE)
 OLDER = seen(make_source(), repository_id="1f")
@@ -36,7 +37,7 @@ def after_a_run_of(former, resource, *, repository_id="1f"):
     job = make_job(former, state=JobState.COMPLETE)
     told = f'{{"result":"Successful","repositoryID":"{repository_id}"}}'
     result = result_of(job, (make_pod(job, termination_message=told),))
-    ended = Finish(run=slot_run("09:00:00"), result=result, ended=NOW)
+    ended = Finish(run=RUN, result=result, ended=NOW)
     return replace(resource, status=finished(resource, resource.status, ended, now=NOW))
 
 
@@ -58,7 +59,7 @@ def test_an_id_is_known_where_the_spec_leads_to_its_repository(resource, known):
     ticked = after_a_tick(resource)
     assert known_id(ticked) == known
     assert known_id(edited(ticked, priority=9)) == known
-    assert mover_settings(resource)["QUILL_REPOSITORY"] == known
+    assert mover_settings(resource, RUN)["QUILL_REPOSITORY"] == known
 
 
 def test_an_edit_does_not_end_a_collision():
@@ -79,7 +80,7 @@ def test_a_run_finds_the_repository_that_it_was_started_for():
 def test_a_run_of_an_earlier_version_does_not_say_where_it_looked():
     job = make_job(state=JobState.COMPLETE, repository="")
     result = result_of(job, (make_pod(job, termination_message='{"result":"Successful","repositoryID":"2e"}'),))
-    ended = Finish(run=slot_run("09:00:00"), result=result, ended=NOW)
+    ended = Finish(run=RUN, result=result, ended=NOW)
     assert finished(SOURCE, SOURCE.status, ended, now=NOW).repository_id == "1f"
     assert finished(make_source(), Status(), ended, now=NOW).repository_id is None
 
