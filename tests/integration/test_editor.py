@@ -26,7 +26,7 @@ SETTINGS = {"yaml": {"yamlVersion": "1.1", "schemaStore": {"enable": False}, "ku
 
 FOLDERS = {"valid": EXAMPLES / "valid", "invalid": EXAMPLES / "invalid", "ours": ROOT / "examples"}
 NAMES = sorted(f"{name}/{path.relative_to(of)}" for name, of in FOLDERS.items() for path in of.rglob("*.yaml"))
-UNMARKED = {"kind-missing", "kind-misspelt", "list", "version-missing", "version-unknown"}
+UNMARKED = {"group-misspelt", "kind-missing", "kind-misspelt", "list", "uid", "version-missing", "version-unknown"}
 """Where no resource of Quill's begins that a modeline could be put above."""
 
 SILENT = UNMARKED | {"endless-alias"} | BEYOND_A_SCHEMA - {"not-yaml-after-a-good-document"}
