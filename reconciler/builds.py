@@ -19,7 +19,7 @@ from reconciler import documents, files
 from reconciler.errors import SetupError
 from reconciler.files import Content, Placed, Report
 from reconciler.findings import Finding, found_in
-from reconciler.kustomizations import NAMES
+from reconciler.kustomizations import NAMES, kustomization_in
 from reconciler.places import located, spot
 
 _ORIGIN: Final = "config.kubernetes.io/origin"
@@ -35,7 +35,7 @@ class Build:
 
 def build(folder: Path) -> Build:
     """Build and check a folder. A SetupError if there is no kustomize, or it refuses to."""
-    given = next((folder / name for name in NAMES if (folder / name).is_file()), None)
+    given = kustomization_in(folder)
     if given is None:
         raise SetupError(f"{folder} holds no {NAMES[0]}")
     with tempfile.TemporaryDirectory(prefix="quill-") as name:

@@ -7,7 +7,6 @@ judged here.
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from math import isfinite
 from typing import Any, Final
 
@@ -94,8 +93,9 @@ def encoding(content: bytes) -> Mistake | None:
         content.decode()
     except UnicodeDecodeError as error:
         before = lines(content[: error.start].decode())
-        problem = Problem("", f"is not YAML: the byte {content[error.start]:#04x} is no UTF-8", "save it as UTF-8")
-        return Mistake(replace(problem, rule="yaml-syntax"), len(before), len(before[-1]) + 1)
+        sentence = f"is not YAML: the byte {content[error.start]:#04x} is no UTF-8"
+        problem = Problem("", sentence, "save it as UTF-8", "yaml-syntax")
+        return Mistake(problem, len(before), len(before[-1]) + 1)
     return None
 
 

@@ -13,6 +13,11 @@ from reconciler.foreign import objects_at
 NAMES: Final = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 
 
+def kustomization_in(folder: Path) -> Path | None:
+    """The file that makes a folder a kustomization."""
+    return next((folder / name for name in NAMES if (folder / name).is_file()), None)
+
+
 class Patches:
     """Knows of a file whether the nearest kustomization, in its folder or above, names it as a patch."""
 
@@ -25,8 +30,7 @@ class Patches:
 
     def _named(self, folder: Path) -> frozenset[str]:
         if folder not in self._by_folder:
-            found = next((folder / name for name in NAMES if (folder / name).is_file()), None)
-            if found:
+            if found := kustomization_in(folder):
                 self._by_folder[folder] = frozenset(os.path.normpath(folder / name) for name in _patches(found))
             else:
                 self._by_folder[folder] = self._named(folder.parent) if folder.parent != folder else frozenset()

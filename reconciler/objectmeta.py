@@ -11,7 +11,7 @@ from reconciler.explanations import type_problem
 from reconciler.fieldrules import Path
 from reconciler.hints import closest, meant_field
 from reconciler.problems import Problem
-from reconciler.timestamps import parse_time
+from reconciler.timestamps import read_time
 
 _MAPS: Final = ("labels", "annotations")
 _TYPES: Final[Mapping[str, tuple[str, type[Any]]]] = {
@@ -57,7 +57,7 @@ def problems(schema: Mapping[str, Any], metadata: Mapping[str, Any], unknown: Co
                 yield from _texts(name, value, unknown)
             elif name in _ITEMS:
                 yield from _items(name, value, unknown)
-            elif name.endswith("Timestamp") and not _is_time(value):
+            elif name.endswith("Timestamp") and read_time(value) is None:
                 yield Problem(path, f"must be a time such as 2026-01-02T03:00:00Z, not {value:.40}", "", "bad-format")
 
 
@@ -93,11 +93,3 @@ def _items(name: str, given: list[Any], unknown: Collection[Path]) -> Iterator[P
     for index, each in enumerate(given):
         if not (isinstance(each, kind) or _is_unknown(unknown, name, index)):
             yield type_problem(f"metadata.{name}[{index}]", each, wanted)
-
-
-def _is_time(text: str) -> bool:
-    try:
-        parse_time(text)
-    except ValueError:
-        return False
-    return True

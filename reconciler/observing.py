@@ -7,7 +7,6 @@ all its labels and another name.
 
 import re
 from dataclasses import replace
-from datetime import datetime
 from typing import Final
 
 from reconciler import naming
@@ -19,7 +18,7 @@ from reconciler.quantity import parse_quantity
 from reconciler.serialization import parse_identity
 from reconciler.spec import Action, CopyMethod, MoverIdentity, Stage
 from reconciler.status import Run
-from reconciler.timestamps import parse_time
+from reconciler.timestamps import parse_time, read_time
 
 DATA_VOLUME: Final = "data"
 """Name of the volume in a mover's pod that holds the data; templates/ call it so."""
@@ -46,7 +45,8 @@ def parse_job(raw: Raw) -> Job | None:
     action, copy_method = annotations.get(naming.ACTION), annotations.get(naming.COPY_METHOD, CopyMethod.SNAPSHOT)
     if action not in list(Action) or copy_method not in list(CopyMethod):
         return None
-    run, owner = _run(annotations), _owner(metadata, str(action))
+    run = _run(annotations)
+    owner = _owner(metadata, str(action), run)
     if run is None or not owner:
         return None
     ended = _ended(mapping_at(raw, "status"))
@@ -64,7 +64,7 @@ def parse_job(raw: Raw) -> Job | None:
         suspended=bool(spec.get("suspend")),
         state=JobState(ended["type"]) if ended else JobState.ACTIVE,
         created=parse_time(metadata["creationTimestamp"]),
-        finished=_time(ended, "lastTransitionTime"),
+        finished=read_time(_text(ended, "lastTransitionTime")),
         source=_text(annotations, naming.SOURCE_CLAIM),
         group=_text(annotations, naming.GROUP) if naming.is_of_a_slot(run) else "",
         hooks=noted(_text(annotations, naming.HOOKS)),
@@ -82,7 +82,8 @@ def parse_hook(raw: Raw) -> HookJob | None:
     stage, hooks = annotations.get(naming.HOOK), noted(_text(annotations, naming.HOOKS))
     if stage not in list(Stage) or hooks is None:
         return None
-    run, owner = _run(annotations), _owner(metadata, str(stage))
+    run = _run(annotations)
+    owner = _owner(metadata, str(stage), run)
     if run is None or not owner:
         return None
     ended = _ended(mapping_at(raw, "status"))
@@ -97,7 +98,7 @@ def parse_hook(raw: Raw) -> HookJob | None:
         suspended=bool(mapping_at(raw, "spec").get("suspend")),
         state=JobState(ended["type"]) if ended else JobState.ACTIVE,
         created=parse_time(metadata["creationTimestamp"]),
-        finished=_time(ended, "lastTransitionTime"),
+        finished=read_time(_text(ended, "lastTransitionTime")),
         failure_reason=_text(ended, "reason"),
         deleting="deletionTimestamp" in metadata,
         volume=_claim_of(metadata),
@@ -131,8 +132,8 @@ def parse_pod(raw: Raw) -> Pod:
 def parse_snapshot(raw: Raw) -> Snapshot:
     """A VolumeSnapshot of ours."""
     metadata, status = raw["metadata"], mapping_at(raw, "status")
-    component = _label(metadata, "app.kubernetes.io/component")
-    owner = _owner(metadata, component)
+    component, run = _label(metadata, "app.kubernetes.io/component"), _run(mapping_at(metadata, "annotations"))
+    owner = _owner(metadata, component, run)
     size = status.get("restoreSize")
     return Snapshot(
         name=metadata["name"],
@@ -149,7 +150,7 @@ def parse_snapshot(raw: Raw) -> Snapshot:
         error=one_line(_text(mapping_at(status, "error"), "message"))[:_TROUBLE_LIMIT],
         kept=naming.DO_NOT_DELETE in mapping_at(metadata, "labels"),
         deleting="deletionTimestamp" in metadata,
-        run=_run(mapping_at(metadata, "annotations")),
+        run=run,
         ours=bool(owner) and naming.is_ours(mapping_at(metadata, "labels")),
     )
 
@@ -157,7 +158,9 @@ def parse_snapshot(raw: Raw) -> Snapshot:
 def parse_volume(raw: Raw) -> Volume:
     """A PersistentVolumeClaim, ours or anybody's; its capacity is what it has, or asks for while it has none."""
     metadata, spec, status = raw["metadata"], mapping_at(raw, "spec"), mapping_at(raw, "status")
-    labels, owner = mapping_at(metadata, "labels"), _owner(metadata, "volume")
+    labels = mapping_at(metadata, "labels")
+    run = _run(mapping_at(metadata, "annotations")) if labels else None
+    owner = _owner(metadata, "volume", run)
     requested = mapping_at(spec, "resources", "requests").get("storage", "0")
     source = mapping_at(spec, "dataSource") or mapping_at(spec, "dataSourceRef")
     return Volume(
@@ -174,8 +177,8 @@ def parse_volume(raw: Raw) -> Volume:
         chore=_label(metadata, naming.CHORE),
         volume=_claim_of(metadata),
         deleting="deletionTimestamp" in metadata,
-        created=_time(metadata, "creationTimestamp"),
-        run=_run(mapping_at(metadata, "annotations")) if labels else None,
+        created=read_time(_text(metadata, "creationTimestamp")),
+        run=run,
         kept=naming.DO_NOT_DELETE in labels,
         ours=bool(owner) and naming.is_ours(labels),
     )
@@ -191,23 +194,16 @@ def _texts(raw: Raw, key: str) -> tuple[str, ...]:
     return tuple(each for each in found if isinstance(each, str)) if isinstance(found, list) else ()
 
 
-def _time(raw: Raw, key: str) -> datetime | None:
-    try:
-        return parse_time(_text(raw, key))
-    except ValueError:
-        return None
-
-
 def _label(metadata: Raw, key: str) -> str:
     return _text(mapping_at(metadata, "labels"), key)
 
 
-def _owner(metadata: Raw, purpose: str) -> str:
+def _owner(metadata: Raw, purpose: str, run: Run | None) -> str:
     """The uid of the CR that something was made for, if it has the name that a child of it has for that purpose."""
-    labels, run = mapping_at(metadata, "labels"), _run(mapping_at(metadata, "annotations"))
     if run is None:
         return ""
-    made = naming.is_name_of(metadata["name"], labels, volume=_claim_of(metadata), purpose=purpose, run=run)
+    labels, volume = mapping_at(metadata, "labels"), _claim_of(metadata)
+    made = naming.is_name_of(metadata["name"], labels, volume=volume, purpose=purpose, run=run)
     return _label(metadata, naming.OWNER_UID) if made else ""
 
 
@@ -226,12 +222,7 @@ def _run(annotations: Raw) -> Run | None:
 
 def _is_token(text: str) -> bool:
     """Whether it is a run's: decisions read the others as times."""
-    if text.startswith(ASKED) or text == CREATE:
-        return True
-    try:
-        return parse_time(text).tzinfo is not None
-    except ValueError:
-        return False
+    return text.startswith(ASKED) or text == CREATE or read_time(text) is not None
 
 
 def _ended(status: Raw) -> Raw:

@@ -16,6 +16,9 @@ from reconciler.status import Status
 from reconciler.timestamps import parse_time
 from reconciler.variables import resolved
 
+UNREADABLE: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What reading raises of a resource that nobody has judged, or whose status somebody wrote."""
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DEFAULT_ACTION: Final = {Kind.SOURCE: Action.BACKUP, Kind.DESTINATION: Action.RESTORE}
 

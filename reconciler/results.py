@@ -7,13 +7,14 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from reconciler.failures import FAILURES
 from reconciler.foreign import one_line
 from reconciler.observed import Job, JobState, Pod
 from reconciler.status import Lock, MoverResult, Run
+from reconciler.timestamps import read_time
 
 _MESSAGE_LIMIT = 1024
 _ID_LIMIT = 128
@@ -129,15 +130,14 @@ def _locks(listed: object) -> tuple[Lock, ...]:
 def _lock(raw: Mapping[str, object]) -> Lock | None:
     """What is not as restic writes it cannot be told from anybody's, and is left out."""
     key, host, pid = _text(raw, "id", _ID_LIMIT), _text(raw, "host", _HOST_LIMIT), raw.get("pid")
-    try:
-        since = datetime.fromisoformat(_text(raw, "time", _PHASE_LIMIT)).astimezone(UTC).replace(microsecond=0)
-    except (OverflowError, ValueError):
+    since = read_time(_text(raw, "time", _PHASE_LIMIT))
+    if since is None:
         return None
     if isinstance(pid, bool) or not isinstance(pid, int) or not 0 <= pid < 2**31:
         return None
     if not _LOCK_ID.fullmatch(key) or not host:
         return None
-    return Lock(id=key, host=host, pid=pid, since=since, exclusive=raw.get("exclusive") is True)
+    return Lock(id=key, host=host, pid=pid, since=since.replace(microsecond=0), exclusive=raw.get("exclusive") is True)
 
 
 def _statistics(summary: object) -> dict[str, int | float | str]:

@@ -24,8 +24,7 @@ from reconciler.errors import ClusterError, ReconcilerError
 from reconciler.groups import differences
 from reconciler.hookruns import run_owed
 from reconciler.leftovers import leftovers
-from reconciler.observed import Children
-from reconciler.plans import Decision, Deletion
+from reconciler.plans import Deletion
 from reconciler.rendering import Renderer
 from reconciler.resource import API_VERSION, Rejected, Resource
 from reconciler.serialization import status_document
@@ -129,11 +128,7 @@ class Tick:
 
     def _cases(self, world: World) -> tuple[list[Case], Bursts]:
         """Everything that may need a request; idle CRs, nearly all of them, are gone after this."""
-        movers = world.movers
-
-        def decided(part: Resource, children: Children) -> Decision:
-            return self._steps.decided(part, children, movers)
-
+        decided = partial(self._steps.decided, movers=world.movers)
         chosen, around = weighed(self._cluster, world, decided, caps=self._settings.caps, now=self._now)
         bursts = Bursts(self._steps, (*(part for part, _ in chosen), *world.rejected))
         out_of_step = differences(part for part, _ in chosen)

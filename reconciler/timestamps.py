@@ -11,6 +11,14 @@ def parse_time(text: str) -> datetime:
         raise ValueError(f"{text!r} is beyond the years 1 to 9999 in UTC") from error
 
 
+def read_time(text: str) -> datetime | None:
+    """The same, or None where it is none: for what anybody may have written."""
+    try:
+        return parse_time(text)
+    except ValueError:
+        return None
+
+
 def format_time(moment: datetime) -> str:
     """A time as Kubernetes writes it: UTC, whole seconds, ``Z``; strftime would write the year 1 as one digit."""
     return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"

@@ -22,7 +22,7 @@ from reconciler.duration import parse_duration
 from reconciler.explanations import Violation, explained, type_problem
 from reconciler.fieldrules import Path, Rule, evidence, reads
 from reconciler.foreign import value_at
-from reconciler.parsing import parse
+from reconciler.parsing import UNREADABLE, parse
 from reconciler.problems import Problem
 from reconciler.resource import API_GROUP, Kind, Resource
 from reconciler.substitution import known_part
@@ -64,7 +64,7 @@ def validate(
     known = known_part(raw, schema(kind), unknown) if unknown else raw
     try:
         return parse(known) if known else ()
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+    except UNREADABLE as error:
         return (Problem("status", f"cannot be read: {error!r}", "only Quill writes the status; remove it", "status"),)
 
 

@@ -20,12 +20,13 @@ from reconciler.locks import Movers, left_behind
 from reconciler.naming import HOOKS, PRIVILEGED_MOVERS, SELECTOR
 from reconciler.observed import Children, Family, HookJob, Job, Namespace, Pod, Snapshot, Surroundings, Volume
 from reconciler.observing import parse_hook, parse_job, parse_namespace, parse_pod, parse_snapshot, parse_volume
+from reconciler.parsing import UNREADABLE, parse
 from reconciler.problems import Problem
 from reconciler.resource import Kind, Rejected, Resource
 from reconciler.selectors import selects
 from reconciler.serialization import parse_status
 from reconciler.status import Chore, Status
-from reconciler.validation import fingerprint, parse, validate
+from reconciler.validation import fingerprint, validate
 from reconciler.volumes import with_volumes
 
 Child = TypeVar("Child", Job, HookJob, Pod, Snapshot, Volume)
@@ -144,7 +145,7 @@ def _verdict(raw: Object) -> Resource | Rejected:
             return _rejected(raw)
         try:
             return parse(raw)
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        except UNREADABLE:
             pass  # somebody wrote its status; the validator says what is wrong with it
     verdict = validate(raw, stored=True)
     return verdict if isinstance(verdict, Resource) else replace(_rejected(raw), problems=verdict)
@@ -214,7 +215,7 @@ def _rejected(raw: Object) -> Rejected:
     metadata = raw["metadata"]
     try:
         status = parse_status(raw.get("status") or {})
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+    except UNREADABLE:
         status = Status()
     group = value_at(raw, ("spec", "group"))
     return Rejected(

@@ -727,10 +727,7 @@ spare_data() {
     mark start
     [ ! -e "$data/$unfinished" ] || return 0
     found=$(cd "$data" 2>"$work/unseen" && find . \( -path ./lost+found -o -path ./.snapshot \) -prune -o ! -type d -print 2>"$work/unseen" | head -n 1)
-    if [ -n "$found" ]; then
-        numbers='"total_files":0,"total_bytes":0'
-        finish 0 Successful '' "nothing was restored: the volume already holds data; quill sync or a new spec.trigger.manual restores over it"
-    fi
+    [ -z "$found" ] || leave_as_it_is "the volume already holds data; quill sync or a new spec.trigger.manual restores over it"
     [ ! -s "$work/unseen" ] || fail PermissionDenied "cannot list $data, so it may hold data: nothing was restored"
 }
 
@@ -795,8 +792,12 @@ choose_snapshot() {
 # Only what is surely not there may be taken for nothing to restore.
 not_there() {
     [ "$action,${QUILL_ON_MISSING:-Fail}" = restore,Empty ] && [ ! -e "$data/$unfinished" ] || fail "$@"
+    leave_as_it_is "$2"
+}
+
+leave_as_it_is() {
     numbers='"total_files":0,"total_bytes":0'
-    finish 0 Successful '' "nothing was restored: $2"
+    finish 0 Successful '' "nothing was restored: $1"
 }
 
 prune() {

@@ -61,6 +61,16 @@ def new_stage(plane, name):
     return Stage(api, plane.kubeconfig, name, templates=ROOT / "templates")
 
 
+def seen(plane, typed, name):
+    """A namespace with a source that a tick has seen."""
+    upgraded(plane, typed)
+    stage = new_stage(plane, name)
+    stage.claim()
+    stage.source()
+    stage.tick()
+    return stage
+
+
 def settled(plane):
     """A namespace with a source that has saved and a destination that has published, and another run of each."""
     stage = new_stage(plane, "shop")
@@ -125,11 +135,7 @@ def newer(stage, **fields):
 
 
 def test_a_status_takes_new_fields_from_new_definitions_only_and_loses_them_to_an_older_version(plane, typed):
-    upgraded(plane, typed)
-    stage = new_stage(plane, "back")
-    stage.claim()
-    stage.source()
-    stage.tick()
+    stage = seen(plane, typed, "back")
     assert not newer(stage, colour="red")
     for each in (definitions := deepcopy(built("crds"))):
         (version,) = each["spec"]["versions"]
@@ -145,11 +151,7 @@ def test_a_status_takes_new_fields_from_new_definitions_only_and_loses_them_to_a
 
 
 def test_the_first_tick_of_another_version_checks_everything_and_writes_once(plane, typed):
-    upgraded(plane, typed)
-    stage = new_stage(plane, "forth")
-    stage.claim()
-    stage.source()
-    stage.tick()
+    stage = seen(plane, typed, "forth")
     assert newer(stage, schemaFingerprint="of-another")
     stage.tick()
     assert stage.status()["schemaFingerprint"] != "of-another"
