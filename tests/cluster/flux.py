@@ -20,6 +20,7 @@ import urllib.request
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from tests.cluster import builds
@@ -46,6 +47,7 @@ class Outcome:
     ready: bool
     reason: str
     message: str
+    time: datetime
 
 
 class Flux(Beside):
@@ -131,7 +133,8 @@ class Flux(Beside):
         waits = ready["reason"] == "DependencyNotReady"  # before it has looked at the source
         if not waits and status.get("lastAttemptedRevision") != self._revisions[namespace, source]:
             return None
-        return Outcome(ready["status"] == "True", ready["reason"], ready["message"])
+        when = datetime.fromisoformat(ready["lastTransitionTime"])
+        return Outcome(ready=ready["status"] == "True", reason=ready["reason"], message=ready["message"], time=when)
 
     # --- the process
 
@@ -148,6 +151,7 @@ class Flux(Beside):
             "health-addr": f"127.0.0.1:{health}",
             "metrics-addr": "0",
             "requeue-dependency": "1s",
+            "concurrent": "24",
             "log-level": "debug",
         }
         command = [str(builds.binary(NAME)), *(f"--{flag}={value}" for flag, value in flags.items())]

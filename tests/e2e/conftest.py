@@ -13,6 +13,7 @@ import pytest
 from reconciler.rendering import Renderer
 from tests import cluster
 from tests.cluster.cluster import control_plane
+from tests.cluster.flux import Flux
 from tests.e2e.health import misjudged
 from tests.e2e.stage import ACCOUNT, ACCOUNT_GROUPS, ROOT, Installation, Repository, Stage, api_server
 from tests.e2e.turns import Turn, in_common
@@ -127,6 +128,13 @@ def lives(make_stage, lua):
             stage.remove()
 
     return life
+
+
+@pytest.fixture(scope="module")
+def flux(quill):  # noqa: ARG001 - the cluster must run, and know Quill's kinds
+    """The controller sees to all namespaces: who uses it is in the xdist_group "flux"."""
+    with Flux(control_plane()) as flux:
+        yield flux
 
 
 @pytest.fixture

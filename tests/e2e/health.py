@@ -8,7 +8,7 @@ import json
 from reconciler.failures import Policy, policy_of
 from tests.argocd_scripts import CUSTOMIZATIONS
 
-_INVALID = ("InvalidSpec", "TooManyVolumes")
+_BESIDES = ("InvalidSpec", "TooManyVolumes", "AfterHookFailed")  # what needs somebody and is no failure of a mover
 
 
 def misjudged(lua, resources):
@@ -35,5 +35,5 @@ def _meant(resource):
 def _health(ready):
     if ready["status"] == "True":
         return "Healthy"
-    hopeless = ready["reason"] in _INVALID or policy_of(ready["reason"]) is Policy.STOP
+    hopeless = ready["reason"] in _BESIDES or policy_of(ready["reason"]) is Policy.STOP
     return "Degraded" if hopeless else "Progressing"

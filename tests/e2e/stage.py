@@ -245,6 +245,15 @@ class Stage:
         })  # fmt: skip
         wait_until(f"pod {name} to run", lambda: self.get("Pod", name)["status"].get("phase") == "Running")
 
+    def hook(self, name, command):
+        """A PodTemplate for a hook that has the live volume."""
+        container = {
+            "name": name, "image": cluster.MOVER, "imagePullPolicy": "Never", "command": ["/bin/sh", "-c", command],
+            "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+        }  # fmt: skip
+        volumes = [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]
+        self.apply("PodTemplate", name, template={"spec": {"containers": [container], "volumes": volumes}})
+
     def annotate(self, annotations):
         kubectl("annotate", "namespace", self.namespace, *(f"{key}={value}" for key, value in annotations.items()))
 

@@ -1,11 +1,16 @@
-"""Flux delivers to the real cluster: a restore comes before its application, what is pruned leaves nothing behind."""
+"""Flux delivers to the real cluster: a restore comes before its application, what is pruned leaves nothing behind.
+
+What it makes of a resource in each state: test_states.py.
+"""
+
+import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import yaml
 
 from tests.cluster import MOVER
-from tests.cluster.cluster import control_plane
-from tests.cluster.flux import Flux
+from tests.e2e.faults import fill
 from tests.e2e.stage import DESTINATION, ROOT, SOURCE, kubectl, wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("flux")]  # one controller sees to all namespaces
@@ -13,18 +18,12 @@ pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("flux")]  # one controlle
 API = "scribe.backube/v1alpha1"
 
 
-@pytest.fixture(scope="module")
-def flux(quill):  # noqa: ARG001 - the cluster must run, and know Quill's kinds
-    with Flux(control_plane()) as flux:
-        yield flux
-
-
 def manifest(api, kind, name, **body):
     return yaml.safe_dump({"apiVersion": api, "kind": kind, "metadata": {"name": name}, **body})
 
 
-def nightly(name, trigger, *, config="restic", **spec):
-    restic = {"resticConfig": config, "resticArg": "backup", "copyMethod": "Snapshot"}
+def nightly(name, trigger, **spec):
+    restic = {"resticConfig": "restic", "resticArg": "backup", "copyMethod": "Snapshot"}
     return manifest(API, SOURCE, name, spec={"sourcePVC": "data", "trigger": trigger, "restic": restic, **spec})
 
 
@@ -72,53 +71,85 @@ def test_a_namespace_comes_back_from_git_and_what_is_pruned_leaves_nothing(flux,
     assert stage.repository.locks() == []
 
 
-def test_wait_tells_what_has_become_of_each_resource(flux, stage):
-    """With real movers; docs/flux.md has the table."""
+def test_an_hour_of_ticks_is_no_drift(flux, stage):
+    """Every ten minutes a snapshot, a volume of it and a mover, and Flux looks at every step of that in turn."""
+    first = datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(minutes=2)
     stage.claim()
-    with stage.volume() as folder:
-        (folder / "file").write_text("content")
-    stage.secret()
-    stage.secret("lockout", RESTIC_PASSWORD="another")
-    commit = {
-        "scheduled": nightly("scheduled", {"schedule": "0 0 1 1 *"}),
-        "paused": nightly("paused", {"runOnCreate": True}, paused=True),
-        "backed-up": nightly("backed-up", {"runOnCreate": True}),
-        "impossible": nightly("impossible", {"schedule": "30 2 31 2 *"}),
-        "locked-out": nightly("locked-out", {"runOnCreate": True}, config="lockout"),
-        "missing": nightly("missing", {"runOnCreate": True}, config="forgotten"),
-    }
-    flux.publish(stage.namespace, "repository", {f"{name}/source.yaml": text for name, text in commit.items()})
-    asked(flux, stage, commit, wait=False)
-    stage.tick_until("a backup", lambda: stage.is_over("backed-up"))
-    stage.tick_until(
-        "two troubles", lambda: _is(stage, "Stalled", "locked-out") and _is(stage, "Reconciling", "missing")
+    fill(stage)
+    _commit(flux, stage, nightly("nightly", {"schedule": f"{first.minute % 10}-59/10 * * * *"}))
+    _deliver(flux, stage, wait=True, timeout="10m")
+    wait_until("the source", lambda: stage.find(SOURCE, "nightly"))
+    stage.tick()
+    assert flux.outcome(stage.namespace, "all").ready
+    applied = _owned_by_flux(stage)
+    for minute in range(2, 60):
+        stage.tick(later=60 * minute)
+        if minute % 3 == 0:
+            flux.reconcile(stage.namespace, "all")
+            assert flux.outcome(stage.namespace, "all").ready
+        wait_until("all others to have done their part", lambda: _is_up_to_quill(stage))
+    assert len(stage.repository.snapshots()) >= 5
+    created = f"{SOURCE}/{stage.namespace}/nightly created"
+    assert _changes(stage) == [created]
+    assert _owned_by_flux(stage) == applied
+
+    patch = {"spec": {"sourcePVC": "another"}}  # a change that is drift is found
+    kubectl("patch", SOURCE, "nightly", f"-n={stage.namespace}", "--type=merge", "-p", json.dumps(patch))
+    _deliver(flux, stage)
+    assert flux.outcome(stage.namespace, "all").ready
+    healed = [f"{SOURCE}/{stage.namespace}/nightly configured", created]
+    wait_until("an Event of it", lambda: _changes(stage) == healed)  # Flux writes these when it has time
+    assert stage.resource("nightly")["spec"]["sourcePVC"] == "data"
+
+
+def test_a_suspended_kustomization_leaves_what_it_applied_to_the_ticks(flux, stage):
+    stage.claim()
+    fill(stage)
+    _commit(flux, stage, nightly("nightly", {"manual": "first"}))
+    _deliver(flux, stage)
+    assert flux.outcome(stage.namespace, "all").ready
+    _deliver(flux, stage, suspend=True)
+    flux.wait_until_answered(stage.namespace, "all")
+    _commit(flux, stage, nightly("nightly", {"manual": "second"}, paused=True))
+    flux.reconcile(stage.namespace, "all")
+    flux.wait_until_answered(stage.namespace, "all")
+    assert stage.sync("nightly")["result"] == "Successful"
+    assert stage.status("nightly")["lastManualSync"] == "first"
+    _deliver(flux, stage)
+    assert flux.outcome(stage.namespace, "all").ready
+    stage.tick()
+    assert stage.condition("nightly")[:2] == ("True", "Suspended")
+    _commit(flux, stage, nightly("nightly", {"manual": "second"}))
+    assert flux.outcome(stage.namespace, "all").ready
+    assert stage.sync("nightly")["result"] == "Successful"
+    assert len(stage.repository.snapshots()) == 2
+
+
+def _commit(flux, stage, source):
+    flux.publish(stage.namespace, "repository", {"source.yaml": source})
+
+
+def _deliver(flux, stage, **spec):
+    flux.kustomization(stage.namespace, "all", source="repository", targetNamespace=stage.namespace, **spec)
+
+
+def _is_up_to_quill(stage):
+    """No snapshot is being taken, and no mover at work."""
+    return not stage.working() and all(
+        each.get("status", {}).get("readyToUse") for each in stage.list("VolumeSnapshot")
     )
-    assert stage.status("backed-up")["latestMoverStatus"]["result"] == "Successful"
-
-    outcomes = asked(flux, stage, commit, wait=True, timeout="30s")
-    assert [name for name, each in outcomes.items() if each.ready] == ["scheduled", "paused", "backed-up"]
-    assert [name for name, each in outcomes.items() if "status: 'Failed'" in each.message] == [
-        "impossible",
-        "locked-out",
-    ]
-    assert "timeout waiting for" in outcomes["missing"].message
-
-    stage.secret("forgotten")
-    stage.tick_until("its backup", lambda: stage.is_over("missing"))
-    flux.reconcile(stage.namespace, "missing")
-    assert flux.outcome(stage.namespace, "missing").ready
 
 
-def asked(flux, stage, names, **spec):
-    """What Flux says of a Kustomization for each of these folders."""
-    for name in names:
-        spec |= {"path": f"./{name}", "targetNamespace": stage.namespace}
-        flux.kustomization(stage.namespace, name, source="repository", **spec)
-    return {name: flux.outcome(stage.namespace, name, timeout=90) for name in names}
+def _changes(stage):
+    """What Flux says that it has changed, ever."""
+    notes = [each.get("note", "") for each in stage.list("Event") if each["regarding"]["kind"] == "Kustomization"]
+    return sorted(note for note in notes if note.startswith(f"{SOURCE}/"))
 
 
-def _is(stage, condition, name):
-    return stage.condition(name, condition)[0] == "True"
+def _owned_by_flux(stage):
+    metadata = stage.resource("nightly")["metadata"]
+    fields = [each for each in metadata["managedFields"] if each["manager"] == "kustomize-controller"]
+    return metadata["generation"], metadata["labels"], fields
 
 
 def _example():

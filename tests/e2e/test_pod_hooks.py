@@ -22,22 +22,12 @@ def shop(stage):
     """A source with hooks: the first leaves a file in the live volume, the second removes it."""
     stage.annotate({"scribe.backube/hooks": "true"})
     stage.claim()
-    hook(stage, "freeze", "touch /data/frozen")
-    hook(stage, "thaw", "rm /data/frozen")
+    stage.hook("freeze", "touch /data/frozen")
+    stage.hook("thaw", "rm /data/frozen")
     with stage.volume() as root:
         (root / "file").write_bytes(b"content")
     stage.source(copyMethod="Snapshot", spec={"hooks": HOOKS})
     return stage
-
-
-def hook(stage, name, command):
-    """A PodTemplate that has the live volume."""
-    container = {
-        "name": name, "image": cluster.MOVER, "imagePullPolicy": "Never", "command": ["/bin/sh", "-c", command],
-        "volumeMounts": [{"name": "data", "mountPath": "/data"}],
-    }  # fmt: skip
-    volumes = [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]
-    stage.apply("PodTemplate", name, template={"spec": {"containers": [container], "volumes": volumes}})
 
 
 def is_frozen(stage):
@@ -80,8 +70,8 @@ def test_a_copy_is_taken_between_its_hooks_also_if_a_tick_is_killed(shop):
 
 
 def test_a_first_hook_that_works_too_long_ends_the_attempt_before_anything_is_copied(shop):
-    hook(shop, "freeze", "sleep 2147483647")
-    hook(shop, "thaw", "touch /data/thawed")
+    shop.hook("freeze", "sleep 2147483647")
+    shop.hook("thaw", "touch /data/thawed")
     hooks = {**HOOKS, "before": {"podTemplate": "freeze", "deadline": "5s"}}
     shop.source(copyMethod="Snapshot", spec={"hooks": hooks})
     result = shop.sync("nightly")

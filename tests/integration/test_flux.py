@@ -5,7 +5,6 @@ from datetime import timedelta
 import pytest
 import yaml
 
-from reconciler.settings import Caps, Settings
 from tests.cluster.flux import Flux
 from tests.cluster.waiting import wait_for
 from tests.integration.conftest import CRDS, ROOT
@@ -76,27 +75,11 @@ def example(name):
     return {each["metadata"]["name"]: each["spec"] for each in documents if each["kind"] == "Kustomization"}
 
 
-# --- wait: true, with a resource in each state
+# --- wait: true; what becomes of each state is tried on the whole cluster
 
 
 def idle(stage):
     stage.tick(after=-60)
-
-
-def under_way(stage):
-    stage.tick()
-    assert stage.condition("Synchronizing")[:2] == ("True", "SyncInProgress")
-
-
-def in_line(stage):
-    stage.source("a-first")
-    stage.tick(settings=Settings(caps=Caps(overall=1)))
-    assert stage.condition("Ready")[:2] == ("True", "Queued")
-
-
-def paused(stage):
-    stage.tick()
-    assert stage.condition("Ready")[:2] == ("True", "Suspended")
 
 
 def ended(report):
@@ -108,44 +91,6 @@ def ended(report):
         stage.tick(after=10)
 
     return run
-
-
-@pytest.mark.parametrize(
-    ("drive", "spec"),
-    [
-        pytest.param(idle, {}, id="waiting-for-its-schedule"),
-        pytest.param(under_way, {}, id="running"),
-        pytest.param(in_line, {}, id="queued"),
-        pytest.param(paused, {"paused": True}, id="paused"),
-        pytest.param(ended(REPORT), {}, id="backed-up"),
-    ],
-)
-def test_wait_ends_at_once_when_nothing_is_wrong(git, stage, drive, spec):
-    git.commit(nightly(stage, **spec))
-    git.deliver()
-    assert git.outcome().ready
-    drive(stage)
-    git.deliver(wait=True, timeout=LONG)
-    assert git.outcome().ready
-
-
-@pytest.mark.parametrize(
-    ("drive", "spec"),
-    [
-        pytest.param(idle, {"trigger": {"schedule": "30 2 31 2 *"}}, id="invalid"),
-        pytest.param(ended(WRONG_PASSWORD), {}, id="nothing-left-to-try"),
-    ],
-)
-def test_wait_fails_at_once_when_a_user_is_needed(git, stage, drive, spec):
-    git.commit(nightly(stage, **spec))
-    git.deliver()
-    assert git.outcome().ready
-    drive(stage)
-    assert stage.condition("Stalled")[0] == "True"
-    git.deliver(wait=True, timeout=LONG)
-    outcome = git.outcome()
-    assert (outcome.ready, outcome.reason) == (False, "HealthCheckFailed")
-    assert f"ReplicationSource/{stage.namespace}/nightly status: 'Failed'" in outcome.message
 
 
 def test_wait_lasts_while_it_may_still_come_right(flux, new_stage):
@@ -251,61 +196,6 @@ def test_a_restore_that_fails_is_told_at_once(flux, plane, stage):
 
 
 # --- who writes what
-
-
-def changes(stage):
-    """What Flux says that it has changed, ever."""
-    notes = [each.get("note", "") for each in stage.list("Event") if each["regarding"]["kind"] == "Kustomization"]
-    return sorted(note for note in notes if note.startswith("ReplicationSource/"))
-
-
-def test_an_hour_of_ticks_is_no_drift(git, stage):
-    every_ten_minutes = {"schedule": f"{stage.slot.minute % 10}-59/10 * * * *"}
-    git.commit(nightly(stage, trigger=every_ten_minutes))
-    git.deliver(wait=True, timeout=LONG)
-    wait_for("the resource", lambda: stage.list("ReplicationSource"), timeout=30)
-    stage.tick(after=-60)
-    assert git.outcome().ready
-    applied = _owned_by_flux(stage)
-    for minute in range(60):
-        stage.tick(after=60 * minute)
-        stage.take_snapshots()
-        stage.run_movers()
-        stage.collect_garbage()
-        if minute % 7 == 0:  # at every step of a run in turn
-            assert git.reconcile().ready
-    assert stage.status()["lastSlot"] > f"{stage.slot + 45 * MINUTE:%Y-%m-%dT%H:%M:%SZ}"
-    created = f"ReplicationSource/{stage.namespace}/nightly created"
-    assert changes(stage) == [created]
-    assert _owned_by_flux(stage) == applied
-    stage.edit("ReplicationSource", "nightly", sourcePVC="another")  # a change that is drift is found
-    git.deliver()
-    assert git.outcome().ready
-    healed = [f"ReplicationSource/{stage.namespace}/nightly configured", created]
-    wait_for("an Event of it", lambda: changes(stage) == healed, timeout=30)  # Flux writes these when it has time
-    assert stage.get("ReplicationSource", "nightly")["spec"]["sourcePVC"] == "data"
-
-
-def _owned_by_flux(stage):
-    metadata = stage.get("ReplicationSource", "nightly")["metadata"]
-    fields = [each for each in metadata["managedFields"] if each["manager"] == "kustomize-controller"]
-    return metadata["generation"], metadata["labels"], fields
-
-
-def test_a_suspended_kustomization_leaves_what_it_applied_to_the_ticks(flux, git, stage):
-    git.commit(nightly(stage))
-    git.deliver()
-    assert git.outcome().ready
-    git.deliver(suspend=True)
-    flux.wait_until_answered(stage.namespace, "all")
-    git.commit(nightly(stage, paused=True))
-    flux.reconcile(stage.namespace, "all")
-    flux.wait_until_answered(stage.namespace, "all")
-    assert stage.tick()["nightly"].what == "Started"
-    git.deliver()
-    assert git.outcome().ready
-    stage.tick(after=5)
-    assert stage.get("ReplicationSource", "nightly")["spec"]["paused"] is True
 
 
 def test_a_pause_in_git_begins_and_ends(git, stage):

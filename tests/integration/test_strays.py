@@ -117,6 +117,7 @@ def test_a_copy_of_an_image_stays_when_a_newer_one_is_published(stage):
     restore(stage)
     former = stage.status("copy", "ReplicationDestination")["latestImage"]["name"]
     copy_of(stage, "VolumeSnapshot", former, "keep-before-upgrade")
+    stage.started_a_minute_ago("ReplicationDestination", "copy")
     stage.edit("ReplicationDestination", "copy", trigger={"manual": "two"})
     restore(stage, after=60)
     image = stage.status("copy", "ReplicationDestination")["latestImage"]["name"]

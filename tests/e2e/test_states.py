@@ -1,0 +1,118 @@
+"""A resource in each state on the real cluster, and what Argo CD and Flux make of it.
+
+docs/argocd.md and docs/flux.md have the tables. What the tests of Argo CD's scripts go by was recorded on an API server
+alone: here is shown that the whole cluster leads to the same.
+"""
+
+import random
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import yaml
+
+from tests.argocd_scripts import CUSTOMIZATIONS
+from tests.e2e.faults import fill
+from tests.e2e.states import STORIES
+from tests.integration.states import NAMES, STATES
+
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("flux")]
+
+EACH = [(each.kind, each.name) for each in STATES]
+SHORTEST = timedelta(seconds=30)  # Flux waits no shorter, whatever the timeout
+LONG = "10m"
+LARGE = random.Random(0).randbytes(10_000)  # noqa: S311 - more than all else in the repository
+
+each_state = pytest.mark.parametrize("state", STATES, ids=lambda state: f"{state.kind}-{state.name}")
+
+
+@pytest.fixture(scope="module")
+def reached(lives):
+    """By kind and name of each state, the stage of its story, and how that failed if it did."""
+    with ExitStack() as ends:
+        with ThreadPoolExecutor(6) as threads:
+            found = threads.map(lambda each: _tell(ends.enter_context(contextmanager(lives)()), STORIES[each]), EACH)
+        yield dict(zip(EACH, found, strict=True))
+
+
+def _tell(stage, story):
+    try:
+        stage.repository.save({"file": LARGE}, host="shop")
+        stage.claim()
+        fill(stage, content=LARGE)
+        story(stage)
+    except AssertionError as error:
+        return stage, error
+    return stage, None
+
+
+@pytest.fixture(scope="module")
+def outcomes(reached, flux):
+    """By kind and name of each state, what Flux says of a Kustomization of its resource, and after how long."""
+    began = {}
+    for state in sorted(STATES, key=lambda each: each.health != "Progressing"):
+        namespace, key = reached[state.kind, state.name][0].namespace, (state.kind, state.name)
+        flux.publish(namespace, "repository", {"resource.yaml": _in_git(reached[key][0], state)})
+        began[key] = datetime.now(UTC)
+        timeout = "30s" if state.health == "Progressing" else LONG
+        flux.kustomization(namespace, "all", source="repository", targetNamespace=namespace, wait=True, timeout=timeout)
+    told = {key: flux.outcome(reached[key][0].namespace, "all", timeout=90) for key in began}
+    return {key: (each, each.time - began[key]) for key, each in told.items()}
+
+
+def _in_git(stage, state):
+    resource = stage.get(state.kind, NAMES[state.kind])
+    metadata = {"name": resource["metadata"]["name"]}
+    return yaml.safe_dump({**{key: resource[key] for key in ("apiVersion", "kind", "spec")}, "metadata": metadata})
+
+
+@pytest.fixture
+def stage(reached, state):
+    return reached[state.kind, state.name][0]
+
+
+@pytest.fixture
+def resource(reached, stage, state):
+    error = reached[state.kind, state.name][1]
+    if error:
+        raise error
+    return stage.get(state.kind, NAMES[state.kind])
+
+
+@each_state
+def test_conditions_are_those_that_were_recorded(resource, state):
+    recorded = _folder(state) / "testdata" / f"{state.name}.yaml"
+    assert _conditions(resource) == _conditions(yaml.safe_load(recorded.read_text()))
+
+
+def _conditions(resource):
+    metadata, status = resource["metadata"], resource.get("status", {})
+    told = {each["type"]: (each["status"], each["reason"]) for each in status.get("conditions", ())}
+    return metadata["generation"] == status.get("observedGeneration"), told
+
+
+def _folder(state):
+    return CUSTOMIZATIONS / state.kind
+
+
+@each_state
+def test_argo_cd_shows_it_in_words_of_its_own(lua, resource, state):
+    shown = lua.health((_folder(state) / "health.lua").read_text(), resource)
+    assert shown["status"] == state.health
+    if state.by:
+        (told,) = [each["message"] for each in resource["status"]["conditions"] if each["type"] == state.by]
+        assert shown["message"] == told
+
+
+@each_state
+def test_flux_waits_only_where_it_may_still_come_right(outcomes, state):
+    outcome, took = outcomes[state.kind, state.name]
+    said = {
+        "Healthy": (True, "ReconciliationSucceeded", "Applied revision: "),
+        "Degraded": (False, "HealthCheckFailed", "status: 'Failed'"),
+        "Progressing": (False, "HealthCheckFailed", "timeout waiting for: ["),
+    }[state.health]
+    assert (outcome.ready, outcome.reason) == said[:2], outcome
+    assert said[2] in outcome.message
+    assert (took >= SHORTEST - timedelta(seconds=1)) == (state.health == "Progressing"), took
