@@ -99,7 +99,8 @@ def _problems(kind: Kind, schema: Mapping[str, Any], violation: Violation) -> li
             return [_value_problem(kind, path, violation)] if isinstance(violation.value, str) else []
         case "pattern":
             sentence = _step_into(schema, violation.schema_path[:-1])["patternErrorMessage"]
-            return [Problem(path, f"{sentence}; {_shown(violation.value)} is not", rule="bad-format")]
+            hint = hints.around(violation.value)
+            return [Problem(path, f"{sentence}; {_shown(violation.value)} is not", hint, "bad-format")]
         case "minLength" if violation.value:
             return []  # its pattern says what is wrong with it
         case keyword:

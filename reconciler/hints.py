@@ -3,6 +3,7 @@
 Hints never decide whether something is valid; validation.py does, and asks here what to say about it.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, Final
@@ -42,6 +43,8 @@ _FIELDS: Final[Mapping[str, str]] = {
 """Names that others use for a field of ours."""
 
 
+_OFFSET: Final = re.compile(r"(GMT|UTC)(?P<sign>[+-])0?(?P<hours>[1-9]|1[0-2])(:?00)?")
+
 _ABSENT: Final[Mapping[tuple[Kind, str], str]] = {
     **dict.fromkeys(
         [(Kind.SOURCE, name) for name in ("capacity", "accessModes", "storageClassName")],
@@ -69,6 +72,20 @@ def meant_value(kind: Kind, path: str, value: str) -> str:
     if field == "accessModes" and value in _ACCESS_MODES:
         return f"write {_ACCESS_MODES[value]}"
     return _VALUES.get((kind, field, value), "")
+
+
+def around(value: str) -> str:
+    """A hint on white space around a value, or nothing."""
+    return "remove the space before or after it" if value != value.strip() else ""
+
+
+def zone(name: str, known: Iterable[str]) -> str:
+    """A hint on what is no time zone: an offset is not, and those that tzdata has (Etc) count westwards."""
+    if not (offset := _OFFSET.fullmatch(name)):
+        return near_value(name, known)
+    opposite = {"+": "-", "-": "+"}[offset["sign"]]
+    written = f"Etc/GMT{opposite}{offset['hours']}"
+    return f"name a place such as Europe/Berlin, or write {written}: its sign is the other way round"
 
 
 def near_value(value: str, allowed: Iterable[str]) -> str:

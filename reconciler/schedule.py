@@ -45,9 +45,11 @@ def problem(expression: str) -> str | None:
     """What is wrong with a cron expression, in one sentence that names the field; None when it is fine."""
     if expression.startswith("@"):
         return None if expression in MACROS else f"unknown macro {expression!r}: one of {', '.join(MACROS)} is meant"
+    if f"@{expression}" in MACROS:
+        return f"{expression!r} is a macro without its @: write '@{expression}', in quotes"
     fields = expression.split()
     if len(fields) != len(_FIELDS):
-        return f"{expression!r} has {len(fields)} fields, cron has five: {', '.join(_FIELDS)}"
+        return f"{expression!r} has {len(fields)} field{'s' * (len(fields) != 1)}, cron has five: {', '.join(_FIELDS)}"
     for index, text in enumerate(fields):
         if not _is_field(index, text):
             return f"field {index + 1} ({_FIELDS[index]}) cannot be {text!r}, only {_allowed(index, text)}"

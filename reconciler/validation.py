@@ -214,7 +214,7 @@ def _judged(spec: Mapping[str, Any]) -> Iterator[Problem]:
     if isinstance(trigger, Mapping):
         zone = trigger.get("timeZone")
         if isinstance(zone, str) and (sentence := schedule.zone_problem(zone)):
-            hint = hints.near_value(zone, schedule.known_zones())
+            hint = hints.zone(zone, schedule.known_zones())
             yield Problem("spec.trigger.timeZone", sentence, hint, "time-zone")
     if isinstance(restic, Mapping) and _is_no_date(restic.get("restoreAsOf")):
         sentence = f"{restic['restoreAsOf'][:10]} names a day that the calendar does not have"

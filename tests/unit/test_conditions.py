@@ -29,7 +29,7 @@ SUSPENDED = ["Ready=True/Suspended", "Synchronizing=False/Suspended"]
 RETRIES = ["Ready=False/ProgressingWithRetry", "Reconciling=True/ProgressingWithRetry"]
 STALLS = ["Ready=False/WrongPassword", "Stalled=True/WrongPassword"]
 READY = condition("Ready", True, "WaitingForSchedule")
-QUEUED, SUSPENDED = condition("Ready", True, "Queued"), condition("Ready", True, "Suspended")
+WAS_IN_LINE, WAS_PAUSED = condition("Ready", True, "Queued"), condition("Ready", True, "Suspended")
 RETRYING = (
     condition("Ready", False, "ProgressingWithRetry"),
     condition("Reconciling", True, "ProgressingWithRetry"),
@@ -295,7 +295,7 @@ def test_a_recorded_start_is_left_as_it_is():
     [
         pytest.param((), 0, ["Ready=True/Progressing"], id="first-run"),
         pytest.param((READY,), 0, ["Ready=True/WaitingForSchedule"], id="ready-stays"),
-        pytest.param((QUEUED,), 0, ["Ready=True/Progressing"], id="no-longer-in-the-queue"),
+        pytest.param((WAS_IN_LINE,), 0, ["Ready=True/Progressing"], id="no-longer-in-the-queue"),
         pytest.param(RETRYING, 1, RETRIES, id="retry"),
         pytest.param(STALLED, 3, STALLS, id="stalled-until-it-succeeds"),
         pytest.param(
@@ -307,7 +307,7 @@ def test_a_recorded_start_is_left_as_it_is():
             RETRIES,
             id="cause-has-gone-but-failures-have-not",
         ),
-        pytest.param((SUSPENDED,), 2, RETRIES, id="resumed-after-failures"),
+        pytest.param((WAS_PAUSED,), 2, RETRIES, id="resumed-after-failures"),
         pytest.param((NOT_READY,), 1, RETRIES, id="an-edit-may-have-mended-what-it-stalled-of"),
     ],
 )  # fmt: skip

@@ -1,13 +1,15 @@
 from copy import deepcopy
 from dataclasses import fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reconciler import hints, schedule
 from reconciler.problems import Problem
 from reconciler.resource import Kind, Resource
 from reconciler.serialization import status_document
@@ -150,6 +152,29 @@ def test_problems_name_their_field(raw, paths):
 def test_a_source_of_volsync_is_told_what_becomes_of_its_fields(name, value, hint):
     (problem,) = validate(changed(SOURCE, **{f"spec__restic__{name}": value}))
     assert (problem.path, problem.hint) == (f"spec.restic.{name}", hint)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "hint"),
+    [
+        pytest.param("schedule", "0 3 * * * ", "remove the space before or after it", id="space"),
+        pytest.param("timeZone", "Europe/Berln", "did you mean Europe/Berlin?", id="slip"),
+        pytest.param(
+            "timeZone", "GMT+2",
+            "name a place such as Europe/Berlin, or write Etc/GMT-2: its sign is the other way round",
+            id="offset",
+        ),
+    ],
+)  # fmt: skip
+def test_a_time_that_is_none_gets_a_word_on_how_to_write_it(field, value, hint):
+    (problem,) = validate(changed(SOURCE, **{f"spec__trigger__{field}": value}))
+    assert (problem.path, problem.hint) == (f"spec.trigger.{field}", hint)
+
+
+def test_the_hinted_offset_is_what_was_meant():
+    hint = hints.zone("UTC+02:00", schedule.known_zones())
+    (zone,) = (word.rstrip(":") for word in hint.split() if word.startswith("Etc/"))
+    assert datetime(2026, 1, 1, tzinfo=ZoneInfo(zone)).utcoffset() == timedelta(hours=2)
 
 
 def test_of_a_stored_resource_only_the_spec_is_judged():
