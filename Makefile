@@ -39,7 +39,7 @@ integration: venv ## against a real API server (needs Go, no root)
 
 e2e: venv packages ## whole backups and restores on a real cluster
 	echo "== e2e"
-	$(BIN)/pytest -n 3 --dist loadgroup -m e2e
+	$(BIN)/pytest -n 3 --dist loadgroup --no-loadscope-reorder -m e2e
 
 demo: venv packages ## a backup and a restore before your eyes
 	$(BIN)/python -m tests.demo

@@ -32,7 +32,6 @@ from tests.cluster.processes import Daemon
 from tests.cluster.waiting import answers, wait_for
 
 NAME = "kustomize-controller"
-_KIND = "kustomizations.kustomize.toolkit.fluxcd.io"
 ASKED = "reconcile.fluxcd.io/requestedAt"
 KUSTOMIZATIONS = "kustomize.toolkit.fluxcd.io/v1"
 SOURCES = "source.toolkit.fluxcd.io/v1"
@@ -57,6 +56,7 @@ class Flux(Beside):
         super().__init__(plane)
         self._archives: dict[str, bytes] = {}
         self._revisions: dict[tuple[str, str], str] = {}
+        self._kustomizations: set[tuple[str, str]] = set()
         self._tokens = itertools.count(1)
         self._opener = _opener(plane)
 
@@ -89,6 +89,7 @@ class Flux(Beside):
 
     def kustomization(self, namespace: str, name: str, *, source: str, **spec: Any) -> None:
         """Create or edit a Kustomization, and ask for its reconciliation."""
+        self._kustomizations.add((namespace, name))
         whole = {"interval": "1h", "retryInterval": "1h", "prune": True, **spec}
         whole["sourceRef"] = {"kind": "GitRepository", "name": source}
         annotations = {ASKED: str(next(self._tokens))}
@@ -162,8 +163,13 @@ class Flux(Beside):
 
     def _delete_all(self) -> None:
         """Leave no object with Flux's finalizer behind: the namespace of one could never be deleted."""
-        for namespace in {namespace for namespace, _ in self._revisions}:
-            self._plane.kubectl("delete", _KIND, "--all", f"--namespace={namespace}", "--timeout=30s")
+        objects = [
+            {"apiVersion": KUSTOMIZATIONS, "kind": "Kustomization", "metadata": {"namespace": namespace, "name": name}}
+            for namespace, name in sorted(self._kustomizations)
+        ]
+        body = {"apiVersion": "v1", "kind": "List", "items": objects}
+        if objects:
+            self._plane.kubectl("delete", "--filename=-", "--ignore-not-found", "--timeout=60s", stdin=json.dumps(body))
 
     def _apply(
         self, api: str, kind: str, namespace: str, name: str, spec: Any, annotations: Mapping[str, str] | None = None

@@ -28,14 +28,18 @@ _turn = Turn()
 def pytest_collection_modifyitems(items):
     """What one worker does (``--dist loadgroup``): tests that look at one stage, and those that must be alone.
 
-    These come first, and beside them what needs no cluster.
+    These come first, and beside them what needs no cluster; then what is much for one worker.
     """
-    items.sort(key=_needs_cluster)
     for item in filter(_needs_cluster, items):
         if _is_alone(item):
             item.add_marker(pytest.mark.xdist_group("alone"))
         elif "shared_stage" in item.fixturenames:
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    items.sort(key=_when)
+
+
+def _when(item):
+    return not _is_alone(item), _needs_cluster(item), item.get_closest_marker("xdist_group") is None
 
 
 @pytest.hookimpl(wrapper=True)
@@ -59,7 +63,8 @@ def _is_alone(item):
 
 
 def _share_a_stage(*items):
-    return len({item.path for item in items}) == 1 and all("shared_stage" in item.fixturenames for item in items)
+    fixtures = set.intersection(*(set(item.fixturenames) for item in items))
+    return len({item.path for item in items}) == 1 and not fixtures.isdisjoint({"shared_stage", "reached"})
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -1,5 +1,7 @@
 """Turns at the cluster, each taken by a thread in place of a process: to file locks that is the same."""
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -62,3 +64,14 @@ def test_what_is_in_common_ends_with_its_last_user():
             assert (begun_first, begun_second) == (1, 2)
         assert ended == []
     assert ended == [1]
+
+
+def test_one_worker_does_all_of_a_group(tmp_path):
+    """Which a version of pytest may end without a word: then each worker would make every stage that many look at."""
+    test = "import pytest\n\n\n@pytest.mark.xdist_group('one')\n@pytest.mark.parametrize('n', range(6))\n"
+    (tmp_path / "test_it.py").write_text(test + "def test_it(n, worker_id):\n    print(f'done by {worker_id}.')\n")
+    command = [sys.executable, "-m", "pytest", "-rP", "-n", "2", "--dist", "loadgroup", "--rootdir", tmp_path, tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    words = [line for line in done.stdout.splitlines() if line.startswith("done by")]
+    assert len(words) == 6
+    assert len(set(words)) == 1
