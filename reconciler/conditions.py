@@ -159,7 +159,7 @@ def adopted(status: Status, run: Run, job: Job | None) -> Status:
 
 
 def advancing(status: Status, decision: Advance, *, now: datetime) -> Status:
-    """Status while a run is under way: Ready says what the last one came to, or why the mover cannot begin.
+    """Status while a run is under way: Ready says what it said if that still holds, or why the mover cannot begin.
 
     Without a Ready there was nothing wrong with the syncs: a chore's complaint was in its place (chores.py).
     """
@@ -169,19 +169,24 @@ def advancing(status: Status, decision: Advance, *, now: datetime) -> Status:
         status = said(status, now, ("Reconciling", True, decision.cause, decision.message))
         return said(status, now, ("Synchronizing", True, "SyncInProgress", decision.message))
     ready, reconciling = status.condition("Ready"), status.condition("Reconciling")
-    if ready is None or (status.consecutive_failures == 0 and not _is_of_the_last_run(ready)):
+    if ready is None or _is_outdated(ready, failures=status.consecutive_failures):
         status = unsaid(status, "Stalled", "Reconciling")
         status = said(status, now, ("Ready", True, "Progressing", "accepted; a run is under way"))
-    elif (reconciling and reconciling.reason != "ProgressingWithRetry") or not (
-        _is_of_the_last_run(ready) or reconciling or status.condition("Stalled")  # else resumed or repaired since
+    elif (reconciling and reconciling.reason != "ProgressingWithRetry") or (
+        ready.status == "False" and not reconciling and not status.condition("Stalled")  # repaired since
     ):
         status = retrying(status, f"under way again after {status.consecutive_failures} failed attempts", now=now)
     return said(status, now, ("Synchronizing", True, "SyncInProgress", decision.message))
 
 
-def _is_of_the_last_run(ready: Condition) -> bool:
-    """Not of a queue, a pause or a restore, for which it waits no longer."""
-    return ready.status == "True" and ready.reason in ("Progressing", "WaitingForSchedule", "WaitingForManual")
+def _is_outdated(ready: Condition, *, failures: int) -> bool:
+    """Whether it tells of a queue, a pause or a restore, for which a run waits no longer, or of what has been mended.
+
+    After failures the latter stays False until a run has shown it.
+    """
+    if ready.status == "True":
+        return ready.reason not in ("Progressing", "WaitingForSchedule", "WaitingForManual")
+    return failures == 0
 
 
 def split(status: Status, difference: str, *, now: datetime) -> Status:

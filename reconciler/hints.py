@@ -43,7 +43,9 @@ _FIELDS: Final[Mapping[str, str]] = {
 """Names that others use for a field of ours."""
 
 
-_OFFSET: Final = re.compile(r"(GMT|UTC)(?P<sign>[+-])0?(?P<hours>[1-9]|1[0-2])(:?00)?")
+_OFFSET: Final = re.compile(
+    r"(?P<base>^(Etc/)?(GMT|UTC))?(?P<sign>[+-])(?P<hours>\d{1,2})(?P<minutes>(:?\d\d)?)$", re.IGNORECASE
+)
 
 _ABSENT: Final[Mapping[tuple[Kind, str], str]] = {
     **dict.fromkeys(
@@ -81,11 +83,12 @@ def around(value: str) -> str:
 
 def zone(name: str, known: Iterable[str]) -> str:
     """A hint on what is no time zone: an offset is not, and those that tzdata has (Etc) count westwards."""
-    if not (offset := _OFFSET.fullmatch(name)):
+    if not (offset := _OFFSET.search(name)):
         return near_value(name, known)
-    opposite = {"+": "-", "-": "+"}[offset["sign"]]
-    written = f"Etc/GMT{opposite}{offset['hours']}"
-    return f"name a place such as Europe/Berlin, or write {written}: its sign is the other way round"
+    written = f"Etc/GMT{'-' if offset['sign'] == '+' else '+'}{int(offset['hours'])}"
+    place = "name a place such as Europe/Berlin"
+    is_whole = offset["base"] and not offset["minutes"].strip(":0") and written in known
+    return f"{place}, or write {written}: its sign is the other way round" if is_whole else place
 
 
 def near_value(value: str, allowed: Iterable[str]) -> str:

@@ -209,7 +209,7 @@ def _judged(spec: Mapping[str, Any]) -> Iterator[Problem]:
     for path in _SCHEDULES:
         expression = value_at(spec, path)
         if isinstance(expression, str) and (sentence := schedule.problem(expression)):
-            yield Problem(f"spec.{'.'.join(path)}", sentence, rule="schedule")
+            yield Problem(f"spec.{'.'.join(path)}", sentence, hints.around(expression), "schedule")
     yield from filter(None, (_duration_problem(path, value_at(spec, path)) for path in _DURATIONS))
     if isinstance(trigger, Mapping):
         zone = trigger.get("timeZone")

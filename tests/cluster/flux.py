@@ -37,6 +37,7 @@ KUSTOMIZATIONS = "kustomize.toolkit.fluxcd.io/v1"
 SOURCES = "source.toolkit.fluxcd.io/v1"
 PLURALS = {KUSTOMIZATIONS: "kustomizations", SOURCES: "gitrepositories"}
 MERGE = "application/merge-patch+json"
+_NAMES = ("namespace", "name")
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,6 @@ class Flux(Beside):
         super().__init__(plane)
         self._archives: dict[str, bytes] = {}
         self._revisions: dict[tuple[str, str], str] = {}
-        self._kustomizations: set[tuple[str, str]] = set()
         self._tokens = itertools.count(1)
         self._opener = _opener(plane)
 
@@ -89,7 +89,6 @@ class Flux(Beside):
 
     def kustomization(self, namespace: str, name: str, *, source: str, **spec: Any) -> None:
         """Create or edit a Kustomization, and ask for its reconciliation."""
-        self._kustomizations.add((namespace, name))
         whole = {"interval": "1h", "retryInterval": "1h", "prune": True, **spec}
         whole["sourceRef"] = {"kind": "GitRepository", "name": source}
         annotations = {ASKED: str(next(self._tokens))}
@@ -152,7 +151,7 @@ class Flux(Beside):
             "health-addr": f"127.0.0.1:{health}",
             "metrics-addr": "0",
             "requeue-dependency": "1s",
-            "concurrent": "24",
+            "concurrent": "24",  # each Kustomization that waits keeps one of these busy for half a minute
             "log-level": "debug",
         }
         command = [str(builds.binary(NAME)), *(f"--{flag}={value}" for flag, value in flags.items())]
@@ -162,10 +161,15 @@ class Flux(Beside):
         ends.callback(self._delete_all)
 
     def _delete_all(self) -> None:
-        """Leave no object with Flux's finalizer behind: the namespace of one could never be deleted."""
+        """Leave no object with Flux's finalizer behind, also of those that Flux itself applied: the namespace of one
+        could never be deleted.
+        """
+        namespaces = {namespace for namespace, _ in self._revisions}
+        found = (each["metadata"] for each in self._call("GET", f"/apis/{KUSTOMIZATIONS}/kustomizations")["items"])
         objects = [
-            {"apiVersion": KUSTOMIZATIONS, "kind": "Kustomization", "metadata": {"namespace": namespace, "name": name}}
-            for namespace, name in sorted(self._kustomizations)
+            {"apiVersion": KUSTOMIZATIONS, "kind": "Kustomization", "metadata": {key: each[key] for key in _NAMES}}
+            for each in found
+            if each["namespace"] in namespaces
         ]
         body = {"apiVersion": "v1", "kind": "List", "items": objects}
         if objects:

@@ -28,7 +28,7 @@ _turn = Turn()
 def pytest_collection_modifyitems(items):
     """What one worker does (``--dist loadgroup``): tests that look at one stage, and those that must be alone.
 
-    These come first, and beside them what needs no cluster; then what is much for one worker.
+    The latter come first, and beside them what needs no cluster; then what is much for one worker.
     """
     for item in filter(_needs_cluster, items):
         if _is_alone(item):
@@ -44,13 +44,13 @@ def _when(item):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item, nextitem):
-    """A test begins when it may; nobody who must be alone comes between two that look at one stage."""
+    """A test begins when it may; nobody who must be alone comes between two that share a stage or Flux."""
     if _needs_cluster(item):
         _turn.begin(alone=_is_alone(item))
     try:
         return (yield)
     finally:
-        if not (nextitem and _share_a_stage(item, nextitem)):
+        if not (nextitem and _share_something(item, nextitem)):
             _turn.end()
 
 
@@ -62,9 +62,9 @@ def _is_alone(item):
     return item.get_closest_marker("alone") is not None
 
 
-def _share_a_stage(*items):
+def _share_something(*items):
     fixtures = set.intersection(*(set(item.fixturenames) for item in items))
-    return len({item.path for item in items}) == 1 and not fixtures.isdisjoint({"shared_stage", "reached"})
+    return len({item.path for item in items}) == 1 and not fixtures.isdisjoint({"shared_stage", "reached", "flux"})
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -137,7 +137,7 @@ def lives(make_stage, lua):
 
 @pytest.fixture(scope="module")
 def flux(quill):  # noqa: ARG001 - the cluster must run, and know Quill's kinds
-    """The controller sees to all namespaces: who uses it is in the xdist_group "flux"."""
+    """The controller sees to all namespaces: who uses it is in the xdist_group "flux", or alone with one of its own."""
     with Flux(control_plane()) as flux:
         yield flux
 

@@ -150,6 +150,8 @@ def paused_by_switch(stage):
 @_source
 def queued(stage):
     stage.source("first")
+    stage.sync("first")  # the first backup of a repository would be alone without any cap
+    stage.again(SOURCE, "first", "again")
     stage.source()
     stage.tick(settings=Settings(caps=Caps(overall=1)))
 

@@ -40,7 +40,7 @@ def repository():
 @pytest.fixture
 def shop(quill):
     """The namespaces go with the test, and the CronJob, which the tutorial wakes, sleeps again."""
-    kubectl("delete", "namespace", "shop", FLUX, ARGOCD, "--ignore-not-found")
+    kubectl("delete", "namespace", "shop", FLUX, ARGOCD, "--ignore-not-found", "--timeout=120s")
     yield
     kubectl("delete", "namespace", "shop", FLUX, ARGOCD, "--ignore-not-found", "--wait=false")
     quill.install()

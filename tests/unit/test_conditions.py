@@ -307,7 +307,7 @@ def test_a_recorded_start_is_left_as_it_is():
             RETRIES,
             id="cause-has-gone-but-failures-have-not",
         ),
-        pytest.param((WAS_PAUSED,), 2, RETRIES, id="resumed-after-failures"),
+        pytest.param((WAS_PAUSED,), 2, ["Ready=True/Progressing"], id="resumed-after-failures"),
         pytest.param((NOT_READY,), 1, RETRIES, id="an-edit-may-have-mended-what-it-stalled-of"),
     ],
 )  # fmt: skip

@@ -158,7 +158,10 @@ def test_a_source_of_volsync_is_told_what_becomes_of_its_fields(name, value, hin
     ("field", "value", "hint"),
     [
         pytest.param("schedule", "0 3 * * * ", "remove the space before or after it", id="space"),
+        pytest.param("schedule", "@daily ", "remove the space before or after it", id="space-after-a-macro"),
         pytest.param("timeZone", "Europe/Berln", "did you mean Europe/Berlin?", id="slip"),
+        pytest.param("timeZone", "CET+1", "name a place such as Europe/Berlin", id="offset-of-a-zone"),
+        pytest.param("timeZone", "UTC+0530", "name a place such as Europe/Berlin", id="offset-with-minutes"),
         pytest.param(
             "timeZone", "GMT+2",
             "name a place such as Europe/Berlin, or write Etc/GMT-2: its sign is the other way round",
@@ -171,10 +174,13 @@ def test_a_time_that_is_none_gets_a_word_on_how_to_write_it(field, value, hint):
     assert (problem.path, problem.hint) == (f"spec.trigger.{field}", hint)
 
 
-def test_the_hinted_offset_is_what_was_meant():
-    hint = hints.zone("UTC+02:00", schedule.known_zones())
+@pytest.mark.parametrize(
+    ("written", "hours"), [("UTC+02:00", 2), ("gmt+2", 2), ("Etc/UTC+13", 13), ("GMT-0800", -8), ("UTC-12", -12)]
+)
+def test_the_hinted_offset_is_what_was_meant(written, hours):
+    hint = hints.zone(written, schedule.known_zones())
     (zone,) = (word.rstrip(":") for word in hint.split() if word.startswith("Etc/"))
-    assert datetime(2026, 1, 1, tzinfo=ZoneInfo(zone)).utcoffset() == timedelta(hours=2)
+    assert datetime(2026, 1, 1, tzinfo=ZoneInfo(zone)).utcoffset() == timedelta(hours=hours)
 
 
 def test_of_a_stored_resource_only_the_spec_is_judged():
