@@ -23,6 +23,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import yaml
+
 from tests.cluster import builds
 from tests.cluster.beside import Beside
 from tests.cluster.controlplane import ControlPlane, await_definitions, free_port
@@ -37,7 +39,6 @@ KUSTOMIZATIONS = "kustomize.toolkit.fluxcd.io/v1"
 SOURCES = "source.toolkit.fluxcd.io/v1"
 PLURALS = {KUSTOMIZATIONS: "kustomizations", SOURCES: "gitrepositories"}
 MERGE = "application/merge-patch+json"
-_NAMES = ("namespace", "name")
 
 
 @dataclass(frozen=True)
@@ -165,14 +166,10 @@ class Flux(Beside):
         could never be deleted.
         """
         namespaces = {namespace for namespace, _ in self._revisions}
-        found = (each["metadata"] for each in self._call("GET", f"/apis/{KUSTOMIZATIONS}/kustomizations")["items"])
-        objects = [
-            {"apiVersion": KUSTOMIZATIONS, "kind": "Kustomization", "metadata": {key: each[key] for key in _NAMES}}
-            for each in found
-            if each["namespace"] in namespaces
-        ]
-        body = {"apiVersion": "v1", "kind": "List", "items": objects}
-        if objects:
+        listed = self._call("GET", f"/apis/{KUSTOMIZATIONS}/kustomizations")["items"]
+        items = [each for each in listed if each["metadata"]["namespace"] in namespaces]
+        if items:
+            body = {"apiVersion": "v1", "kind": "List", "items": items}
             self._plane.kubectl("delete", "--filename=-", "--ignore-not-found", "--timeout=60s", stdin=json.dumps(body))
 
     def _apply(
@@ -194,6 +191,28 @@ class Flux(Beside):
         except urllib.error.HTTPError as error:
             raise ClusterError(f"{method} {path}: {error.read().decode()}") from error
         return answer
+
+
+class Repository:
+    """One Kustomization for all that is in Git, in a namespace and for it."""
+
+    def __init__(self, flux: Flux, namespace: str) -> None:
+        self._flux, self._namespace = flux, namespace
+
+    def commit(self, *documents: Mapping[str, Any]) -> None:
+        """These are in Git from now on."""
+        self._flux.publish(self._namespace, "repository", {"all.yaml": yaml.safe_dump_all(documents)})
+
+    def deliver(self, **spec: Any) -> None:
+        whole = {"targetNamespace": self._namespace, **spec}
+        self._flux.kustomization(self._namespace, "all", source="repository", **whole)
+
+    def outcome(self, *, timeout: float = 60) -> Outcome:
+        return self._flux.outcome(self._namespace, "all", timeout=timeout)
+
+    def reconcile(self) -> Outcome:
+        self._flux.reconcile(self._namespace, "all")
+        return self.outcome()
 
 
 def _path(api: str, namespace: str, name: str) -> str:

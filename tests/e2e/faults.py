@@ -16,6 +16,7 @@ from tests.cluster.processes import ProcessDirectory
 from tests.e2e.stage import SOURCE, kubectl, wait_until
 
 RETRY = 120  # seconds that a clock must be ahead for the next attempt to be due
+NOBODY_LISTENS = "s3:http://127.0.0.1:1/bucket/repository"
 PROBE = ('value: "60"', 'value: "3"')  # a mover that waits less long for its repository
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from reconciler.settings import Caps, Settings
-from tests.e2e.faults import PROBE, RETRY, delete, fill, other_movers, pass_a_second
+from tests.e2e.faults import NOBODY_LISTENS, PROBE, RETRY, delete, fill, other_movers, pass_a_second
 from tests.e2e.stage import DESTINATION, SOURCE, Stage, kubectl, wait_until
 from tests.e2e.test_verification import Clock, content
 
@@ -19,8 +19,7 @@ STORIES: dict[tuple[str, str], Callable[[Stage], None]] = {}
 YEARLY = {"schedule": "0 0 1 1 *"}
 ONCE = {**YEARLY, "runOnCreate": True}
 _NEVER = {"schedule": "30 2 31 2 *"}
-_NOBODY_LISTENS = "s3:http://127.0.0.1:1/bucket/repository"
-_NO_TEMPLATE = ("claimName: {{ claim }}\n            readOnly: true", "claimName: {{ clam }}")
+_HOOKS = {"before": {"podTemplate": "freeze"}, "after": {"podTemplate": "thaw"}}
 
 
 def _story(kind):
@@ -34,9 +33,17 @@ def _story(kind):
 _source, _copy = _story(SOURCE), _story(DESTINATION)
 
 
+def _both(story):
+    """The same of either kind; it is given what makes the resource, and its name."""
+    state = story.__name__.replace("_", "-")
+    STORIES[SOURCE, state] = lambda stage: story(stage, stage.source, "nightly")
+    STORIES[DESTINATION, state] = lambda stage: story(stage, stage.destination, "copy")
+    return story
+
+
 def _retried(stage, *names):
     """None of them reaches the repository."""
-    stage.secret(RESTIC_REPOSITORY=_NOBODY_LISTENS)
+    stage.secret(RESTIC_REPOSITORY=NOBODY_LISTENS)
     with tempfile.TemporaryDirectory() as folder, other_movers(stage, Path(folder), PROBE):
         stage.sync(*names)
 
@@ -58,54 +65,63 @@ def _pause(stage, kind, name):
     kubectl("annotate", kind, name, f"-n={stage.namespace}", "scribe.backube/paused=true")
 
 
+# --- sources and destinations
+
+
+@_both
+def unseen(_, create, __):
+    create(trigger=YEARLY)
+
+
+@_both
+def accepted(stage, create, _):
+    create(trigger=YEARLY)
+    stage.tick()
+
+
+@_both
+def invalid(stage, create, _):
+    create(trigger=_NEVER)
+    stage.tick()
+
+
+@_both
+def running(stage, create, _):
+    create(trigger=ONCE)
+    stage.tick()
+
+
+@_both
+def succeeded(stage, create, name):
+    create(trigger=ONCE)
+    stage.sync(name)
+
+
+@_both
+def retrying(stage, create, name):
+    create(trigger=ONCE)
+    _retried(stage, name)
+
+
+@_both
+def mover_lost(stage, create, name):
+    create(trigger=ONCE)
+    _lost(stage, name)
+
+
 # --- sources
 
 
 @_source
-def unseen(stage):
-    stage.source(trigger=YEARLY)
-
-
-@_source
-def accepted(stage):
-    stage.source(trigger=YEARLY)
-    stage.tick()
-
-
-@_source
 def edited(stage):
-    accepted(stage)
+    STORIES[SOURCE, "accepted"](stage)
     stage.source(trigger=YEARLY, spec={"priority": 5})
-
-
-@_source
-def invalid(stage):
-    stage.source(trigger=_NEVER)
-    stage.tick()
-
-
-@_source
-def running(stage):
-    stage.source(trigger=ONCE)
-    stage.tick()
-
-
-@_source
-def succeeded(stage):
-    stage.source(trigger=ONCE)
-    stage.sync("nightly")
 
 
 @_source
 def waiting_for_manual(stage):
     stage.source(trigger={"manual": "first"})
     stage.sync("nightly")
-
-
-@_source
-def retrying(stage):
-    stage.source(trigger=ONCE)
-    _retried(stage, "nightly")
 
 
 @_source
@@ -117,7 +133,7 @@ def stalled(stage):
 
 @_source
 def running_again(stage):
-    retrying(stage)
+    STORIES[SOURCE, "retrying"](stage)
     stage.tick(later=RETRY)
 
 
@@ -228,22 +244,16 @@ def unreachable(stage):
 
 
 @_source
-def mover_lost(stage):
-    stage.source(trigger=ONCE)
-    _lost(stage, "nightly")
-
-
-@_source
 def template_error(stage):
     stage.source(trigger=ONCE)
-    _without_template(stage, *_NO_TEMPLATE)
+    _without_template(stage, "claimName: {{ claim }}\n            readOnly: true", "claimName: {{ clam }}")
 
 
 @_source
 def hooks_not_allowed(stage):
     for name in ("freeze", "thaw"):
         stage.hook(name, "true")
-    stage.source(trigger=ONCE, spec={"hooks": {"before": {"podTemplate": "freeze"}, "after": {"podTemplate": "thaw"}}})
+    stage.source(trigger=ONCE, spec={"hooks": _HOOKS})
     stage.tick()
 
 
@@ -253,11 +263,7 @@ def after_hook_failed(stage):
     stage.annotate({"scribe.backube/hooks": "true"})
     stage.hook("freeze", "true")
     stage.hook("thaw", "false")
-    stage.source(
-        trigger=ONCE,
-        copyMethod="Snapshot",
-        spec={"hooks": {"before": {"podTemplate": "freeze"}, "after": {"podTemplate": "thaw"}}},
-    )
+    stage.source(trigger=ONCE, copyMethod="Snapshot", spec={"hooks": _HOOKS})
     stage.sync("nightly")
     stage.tick_until("the hook's end", lambda: stage.condition("nightly")[1] == "AfterHookFailed")
 
@@ -293,44 +299,9 @@ def one_of_three(stage):
 
 
 @_copy
-def copy_unseen(stage):
-    stage.destination(trigger=YEARLY)
-
-
-@_copy
-def copy_invalid(stage):
-    stage.destination(trigger=_NEVER)
-    stage.tick()
-
-
-@_copy
-def copy_accepted(stage):
-    stage.destination(trigger=YEARLY)
-    stage.tick()
-
-
-@_copy
-def copy_running(stage):
-    stage.destination(trigger=ONCE)
-    stage.tick()
-
-
-@_copy
 def copy_taking_its_image(stage):
     stage.destination(trigger=ONCE)
     stage.tick_until("its image to be asked for", lambda: stage.names("VolumeSnapshot"))
-
-
-@_copy
-def copy_succeeded(stage):
-    stage.destination(trigger=ONCE)
-    stage.sync("copy")
-
-
-@_copy
-def copy_retrying(stage):
-    stage.destination(trigger=ONCE)
-    _retried(stage, "copy")
 
 
 @_copy
@@ -360,12 +331,6 @@ def copy_volume_replaced(stage):
     pass_a_second(stage, "copy")
     stage.claim("into")
     stage.tick()
-
-
-@_copy
-def copy_mover_lost(stage):
-    stage.destination(trigger=ONCE)
-    _lost(stage, "copy")
 
 
 @_copy

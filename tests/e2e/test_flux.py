@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from tests.cluster import MOVER
+from tests.cluster.flux import Repository
 from tests.e2e.faults import fill
 from tests.e2e.stage import DESTINATION, ROOT, SOURCE, kubectl, wait_until
 
@@ -18,13 +19,18 @@ pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("flux")]  # one controlle
 API = "scribe.backube/v1alpha1"
 
 
+@pytest.fixture
+def git(flux, stage):
+    return Repository(flux, stage.namespace)
+
+
 def manifest(api, kind, name, **body):
-    return yaml.safe_dump({"apiVersion": api, "kind": kind, "metadata": {"name": name}, **body})
+    return {"apiVersion": api, "kind": kind, "metadata": {"name": name}, **body}
 
 
-def nightly(name, trigger, **spec):
+def nightly(trigger, **spec):
     restic = {"resticConfig": "restic", "resticArg": "backup", "copyMethod": "Snapshot"}
-    return manifest(API, SOURCE, name, spec={"sourcePVC": "data", "trigger": trigger, "restic": restic, **spec})
+    return manifest(API, SOURCE, "nightly", spec={"sourcePVC": "data", "trigger": trigger, "restic": restic, **spec})
 
 
 CLAIM = manifest("v1", "PersistentVolumeClaim", "data", spec={
@@ -34,7 +40,7 @@ RESTORE = manifest(API, DESTINATION, "restore", spec={
     "trigger": {"runOnCreate": True},
     "restic": {"resticConfig": "restic", "resticArg": "restore", "copyMethod": "None", "destinationPVC": "data"},
 })  # fmt: skip
-BACKUP = nightly("nightly", {"runOnCreate": True})
+BACKUP = nightly({"runOnCreate": True})
 READER = manifest("v1", "Pod", "reader", spec={
     "restartPolicy": "Never", "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}],
     "containers": [{
@@ -48,7 +54,7 @@ def test_a_namespace_comes_back_from_git_and_what_is_pruned_leaves_nothing(flux,
     stage.repository.save({"file": b"content"}, host="shop")
     volumes = {"shop/volumes/claim.yaml": CLAIM, "shop/volumes/restore.yaml": RESTORE}
     application = {"shop/application/reader.yaml": READER}
-    flux.publish(stage.namespace, "repository", volumes | application)
+    _publish(flux, stage, volumes | application)
     for name, spec in _example().items():
         spec |= {"wait": True, "targetNamespace": stage.namespace}
         flux.kustomization(stage.namespace, name, source="repository", **spec)
@@ -59,11 +65,11 @@ def test_a_namespace_comes_back_from_git_and_what_is_pruned_leaves_nothing(flux,
     wait_until("the application", lambda: flux.outcome(stage.namespace, "shop").ready)  # its pod has found the file
 
     saved = stage.repository.snapshots()
-    flux.publish(stage.namespace, "repository", volumes | application | {"shop/volumes/backup.yaml": BACKUP})
+    _publish(flux, stage, volumes | application | {"shop/volumes/backup.yaml": BACKUP})
     wait_until("the source", lambda: stage.find(SOURCE, "nightly"))
     stage.tick_until("a run", lambda: stage.names("Job") and stage.names("VolumeSnapshot"))
     contents = wait_until("an image", lambda: _contents(stage))
-    flux.publish(stage.namespace, "repository", {"shop/volumes/claim.yaml": CLAIM} | application)
+    _publish(flux, stage, {"shop/volumes/claim.yaml": CLAIM} | application)
     wait_until("both resources to go", lambda: not stage.list(SOURCE) + stage.list(DESTINATION))
     wait_until("everything of theirs to go", lambda: _left(stage) == ({"data"}, set()))
     wait_until("the images to go", lambda: not _living(contents))
@@ -71,22 +77,25 @@ def test_a_namespace_comes_back_from_git_and_what_is_pruned_leaves_nothing(flux,
     assert stage.repository.locks() == []
 
 
-def test_an_hour_of_ticks_is_no_drift(flux, stage):
+def _publish(flux, stage, files):
+    flux.publish(stage.namespace, "repository", {path: yaml.safe_dump(body) for path, body in files.items()})
+
+
+def test_an_hour_of_ticks_is_no_drift(git, stage):
     """Every ten minutes a snapshot, a volume of it and a mover, and Flux looks at every step of that in turn."""
     first = datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(minutes=2)
     stage.claim()
     fill(stage)
-    _commit(flux, stage, nightly("nightly", {"schedule": f"{first.minute % 10}-59/10 * * * *"}))
-    _deliver(flux, stage, wait=True, timeout="10m")
+    git.commit(nightly({"schedule": f"{first.minute % 10}-59/10 * * * *"}))
+    git.deliver(wait=True, timeout="10m")
     wait_until("the source", lambda: stage.find(SOURCE, "nightly"))
     stage.tick()
-    assert flux.outcome(stage.namespace, "all").ready
+    assert git.outcome().ready
     applied = _owned_by_flux(stage)
     for minute in range(2, 60):
         stage.tick(later=60 * minute)
         if minute % 3 == 0:
-            flux.reconcile(stage.namespace, "all")
-            assert flux.outcome(stage.namespace, "all").ready
+            assert git.reconcile().ready
         wait_until("all others to have done their part", lambda: _is_up_to_quill(stage))
     assert len(stage.repository.snapshots()) >= 5
     created = f"{SOURCE}/{stage.namespace}/nightly created"
@@ -95,42 +104,34 @@ def test_an_hour_of_ticks_is_no_drift(flux, stage):
 
     patch = {"spec": {"sourcePVC": "another"}}  # a change that is drift is found
     kubectl("patch", SOURCE, "nightly", f"-n={stage.namespace}", "--type=merge", "-p", json.dumps(patch))
-    _deliver(flux, stage)
-    assert flux.outcome(stage.namespace, "all").ready
+    git.deliver()
+    assert git.outcome().ready
     healed = [f"{SOURCE}/{stage.namespace}/nightly configured", created]
     wait_until("an Event of it", lambda: _changes(stage) == healed)  # Flux writes these when it has time
     assert stage.resource("nightly")["spec"]["sourcePVC"] == "data"
 
 
-def test_a_suspended_kustomization_leaves_what_it_applied_to_the_ticks(flux, stage):
+def test_a_suspended_kustomization_leaves_what_it_applied_to_the_ticks(flux, git, stage):
     stage.claim()
     fill(stage)
-    _commit(flux, stage, nightly("nightly", {"manual": "first"}))
-    _deliver(flux, stage)
-    assert flux.outcome(stage.namespace, "all").ready
-    _deliver(flux, stage, suspend=True)
+    git.commit(nightly({"manual": "first"}))
+    git.deliver()
+    assert git.outcome().ready
+    git.deliver(suspend=True)
     flux.wait_until_answered(stage.namespace, "all")
-    _commit(flux, stage, nightly("nightly", {"manual": "second"}, paused=True))
+    git.commit(nightly({"manual": "second"}, paused=True))
     flux.reconcile(stage.namespace, "all")
     flux.wait_until_answered(stage.namespace, "all")
     assert stage.sync("nightly")["result"] == "Successful"
     assert stage.status("nightly")["lastManualSync"] == "first"
-    _deliver(flux, stage)
-    assert flux.outcome(stage.namespace, "all").ready
+    git.deliver()
+    assert git.outcome().ready
     stage.tick()
     assert stage.condition("nightly")[:2] == ("True", "Suspended")
-    _commit(flux, stage, nightly("nightly", {"manual": "second"}))
-    assert flux.outcome(stage.namespace, "all").ready
+    git.commit(nightly({"manual": "second"}))
+    assert git.outcome().ready
     assert stage.sync("nightly")["result"] == "Successful"
     assert len(stage.repository.snapshots()) == 2
-
-
-def _commit(flux, stage, source):
-    flux.publish(stage.namespace, "repository", {"source.yaml": source})
-
-
-def _deliver(flux, stage, **spec):
-    flux.kustomization(stage.namespace, "all", source="repository", targetNamespace=stage.namespace, **spec)
 
 
 def _is_up_to_quill(stage):

@@ -2,8 +2,9 @@
 
 import pytest
 
+from tests.e2e.faults import NOBODY_LISTENS
+
 pytestmark = pytest.mark.e2e
-NOBODY_LISTENS = "s3:http://127.0.0.1:1/bucket/repository"
 
 
 def test_restores_wait_for_a_repository_and_follow_when_it_answers(stage):

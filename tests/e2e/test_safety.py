@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from tests.e2e.faults import NOBODY_LISTENS
 from tests.e2e.stage import DESTINATION, SOURCE, kubectl
 from tests.e2e.volumes import OWNER, plant, stamps
 
@@ -153,7 +154,7 @@ def test_a_destination_that_was_made_anew_beside_its_application_changes_no_owne
 
 
 def test_data_is_left_alone_without_its_repository(stage):
-    stage.secret(RESTIC_REPOSITORY="s3:http://127.0.0.1:1/bucket/repository")
+    stage.secret(RESTIC_REPOSITORY=NOBODY_LISTENS)
     stage.claim()
     fill(stage, data="of the application")
     stage.destination(destinationPVC="data")

@@ -14,13 +14,13 @@ import yaml
 
 from tests.argocd_scripts import CUSTOMIZATIONS
 from tests.cluster.errors import ClusterError
+from tests.cluster.flux import Repository
 from tests.e2e.faults import fill
 from tests.e2e.states import STORIES
 from tests.integration.states import NAMES, STATES
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("flux")]
 
-EACH = [(each.kind, each.name) for each in STATES]
 SHORTEST = timedelta(seconds=30)  # Flux waits no shorter, whatever the timeout
 LONG = timedelta(minutes=10)
 LARGE = random.Random(0).randbytes(10_000)  # noqa: S311 - more than all else in the repository
@@ -30,19 +30,19 @@ each_state = pytest.mark.parametrize("state", STATES, ids=lambda state: f"{state
 
 @pytest.fixture(scope="module")
 def reached(lives):
-    """By kind and name of each state, the stage of its story, and how that failed if it did."""
+    """By state, the stage of its story, and how that failed if it did."""
     with ExitStack() as ends:
         with ThreadPoolExecutor(4) as threads:
-            found = threads.map(lambda each: _tell(ends.enter_context(contextmanager(lives)()), STORIES[each]), EACH)
-        yield dict(zip(EACH, found, strict=True))
+            found = threads.map(lambda state: _tell(ends.enter_context(contextmanager(lives)()), state), STATES)
+        yield dict(zip(STATES, found, strict=True))
 
 
-def _tell(stage, story):
+def _tell(stage, state):
     try:
         stage.repository.save({"file": LARGE}, host="shop")
         stage.claim()
         fill(stage, content=LARGE)
-        story(stage)
+        STORIES[state.kind, state.name](stage)
     except Exception as error:  # noqa: BLE001 - it is of one state, and raised there
         error.add_note(stage.story())
         return stage, error
@@ -51,26 +51,26 @@ def _tell(stage, story):
 
 @pytest.fixture(scope="module")
 def outcomes(reached, flux):
-    """By kind and name of each state, what Flux says of a Kustomization of it, and when it was asked for."""
+    """By state, what Flux says of a Kustomization of it, and when it was asked for."""
     began = {}
     for state in sorted(STATES, key=lambda each: each.health != "Progressing"):
-        stage, error = reached[state.kind, state.name]
+        stage, error = reached[state]
         if error is None:
-            began[state.kind, state.name] = datetime.now(UTC)
-            _deliver(flux, stage, state)
-    return {key: (_outcome(flux, reached[key][0].namespace), began[key]) for key in began}
+            began[state] = datetime.now(UTC), _deliver(flux, stage, state)
+    return {state: (_outcome(git), asked) for state, (asked, git) in began.items()}
 
 
 def _deliver(flux, stage, state):
     timeout = SHORTEST if state.health == "Progressing" else LONG
-    spec = {"targetNamespace": stage.namespace, "wait": True, "timeout": f"{timeout.seconds}s"}
-    flux.publish(stage.namespace, "repository", {"resource.yaml": _in_git(stage, state)})
-    flux.kustomization(stage.namespace, "all", source="repository", **spec)
+    git = Repository(flux, stage.namespace)
+    git.commit(_in_git(stage, state))
+    git.deliver(wait=True, timeout=f"{timeout.seconds}s")
+    return git
 
 
-def _outcome(flux, namespace):
+def _outcome(git):
     try:
-        return flux.outcome(namespace, "all", timeout=90)
+        return git.outcome(timeout=90)
     except ClusterError as error:
         return error
 
@@ -78,17 +78,17 @@ def _outcome(flux, namespace):
 def _in_git(stage, state):
     resource = stage.get(state.kind, NAMES[state.kind])
     metadata = {"name": resource["metadata"]["name"]}
-    return yaml.safe_dump({**{key: resource[key] for key in ("apiVersion", "kind", "spec")}, "metadata": metadata})
+    return {**{key: resource[key] for key in ("apiVersion", "kind", "spec")}, "metadata": metadata}
 
 
 @pytest.fixture
 def stage(reached, state):
-    return reached[state.kind, state.name][0]
+    return reached[state][0]
 
 
 @pytest.fixture
 def resource(reached, stage, state):
-    if error := reached[state.kind, state.name][1]:
+    if error := reached[state][1]:
         raise error
     return stage.get(state.kind, NAMES[state.kind])
 
@@ -121,7 +121,7 @@ def test_argo_cd_shows_it_in_words_of_its_own(lua, resource, state):
 @each_state
 @pytest.mark.usefixtures("resource")
 def test_flux_waits_only_where_it_may_still_come_right(outcomes, state):
-    outcome, began = outcomes[state.kind, state.name]
+    outcome, began = outcomes[state]
     if isinstance(outcome, ClusterError):
         raise outcome
     said = {

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 import yaml
 
-from tests.cluster.flux import Flux
+from tests.cluster.flux import Flux, Repository
 from tests.cluster.waiting import wait_for
 from tests.integration.conftest import CRDS, ROOT
 from tests.integration.stage import REPORT, UNREACHABLE, WRONG_PASSWORD
@@ -24,28 +24,7 @@ def flux(plane):
 
 @pytest.fixture
 def git(flux, stage):
-    return Repository(flux, stage)
-
-
-class Repository:
-    """One Kustomization for all that is in Git, in the namespace of a stage."""
-
-    def __init__(self, flux, stage):
-        self._flux, self._namespace = flux, stage.namespace
-
-    def commit(self, *documents):
-        self._flux.publish(self._namespace, "repository", {"all.yaml": yaml.safe_dump_all(documents)})
-
-    def deliver(self, **spec):
-        whole = {"targetNamespace": self._namespace, **spec}
-        self._flux.kustomization(self._namespace, "all", source="repository", **whole)
-
-    def outcome(self, *, timeout=60):
-        return self._flux.outcome(self._namespace, "all", timeout=timeout)
-
-    def reconcile(self):
-        self._flux.reconcile(self._namespace, "all")
-        return self.outcome()
+    return Repository(flux, stage.namespace)
 
 
 def nightly(stage, **spec):
@@ -103,7 +82,7 @@ def test_wait_lasts_while_it_may_still_come_right(flux, new_stage):
     told = []
     for make, drive, mend, spec in cases:
         stage = new_stage()
-        git = Repository(flux, stage)
+        git = Repository(flux, stage.namespace)
         git.commit(make(stage))
         git.deliver()
         assert git.outcome().ready
